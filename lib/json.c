@@ -1,0 +1,633 @@
+/*
+ * yajl's SAX callbacks fill a tree in an arena. yajl itself has no limit on depth or keys and its
+ * own tree is freed by recursion, so the limits live in the callbacks, the tree is freed by chunks,
+ * and nothing here recurses on the depth of the input except json_out_value(), which is bounded by
+ * the depth limit of the parser.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <yajl/yajl_parse.h>
+
+#include "lib/buf.h"
+#include "lib/cleanup.h"
+#include "lib/err.h"
+#include "lib/files.h"
+#include "lib/json.h"
+
+const struct json_limits json_limits_default = {.size = 1 << 20, .depth = 64, .members = 4096};
+
+struct chunk {
+	struct chunk *next;
+	size_t used, size;
+	max_align_t start[];
+};
+
+struct json_doc {
+	struct chunk *chunks;
+	struct json *root;
+};
+
+struct parser {
+	struct json_doc *doc;
+	const struct json_limits *limits;
+	struct json *open; /* the array or object being filled */
+	const char *key;   /* of the value that comes next */
+	uint32_t depth;
+	struct err *e;
+	int failure; /* -errno set by a callback */
+};
+
+enum { CHUNK_SIZE = 16 << 10 };
+
+static void *arena_alloc(struct json_doc *doc, size_t n)
+{
+	size_t need = (n + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
+	struct chunk *c = doc->chunks;
+
+	if (!c || c->size - c->used < need) {
+		size_t size = need > CHUNK_SIZE ? need : CHUNK_SIZE;
+
+		c = malloc(sizeof(*c) + size);
+		if (!c) {
+			return NULL;
+		}
+		c->used = 0;
+		c->size = size;
+		c->next = doc->chunks;
+		doc->chunks = c;
+	}
+	c->used += need;
+	return (char *)c->start + c->used - need;
+}
+
+static int refuse(struct parser *p, int r, const char *why)
+{
+	p->failure = err_set(p->e, r, "%s", why);
+	return 0;
+}
+
+static const char *arena_str(struct parser *p, const unsigned char *s, size_t n)
+{
+	char *copy;
+
+	if (memchr(s, 0, n)) {
+		(void)refuse(p, -EINVAL, "string holds a NUL character");
+		return NULL;
+	}
+	copy = arena_alloc(p->doc, n + 1);
+	if (!copy) {
+		(void)refuse(p, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	memcpy(copy, s, n);
+	copy[n] = '\0';
+	return copy;
+}
+
+static struct json *add(struct parser *p, enum json_type type)
+{
+	struct json *v;
+
+	if (p->open && p->open->count >= p->limits->members) {
+		(void)refuse(p, -E2BIG, "too many members in one array or object");
+		return NULL;
+	}
+	v = arena_alloc(p->doc, sizeof(*v));
+	if (!v) {
+		(void)refuse(p, -ENOMEM, "out of memory");
+		return NULL;
+	}
+	*v = (struct json){.type = type, .key = p->key, .parent = p->open};
+	p->key = NULL;
+	if (!p->open) {
+		p->doc->root = v;
+		return v;
+	}
+	v->index = p->open->count++;
+	if (p->open->last) {
+		p->open->last->next = v;
+	} else {
+		p->open->first = v;
+	}
+	p->open->last = v;
+	return v;
+}
+
+static int on_null(void *ctx)
+{
+	return add(ctx, JSON_NULL) != NULL;
+}
+
+static int on_bool(void *ctx, int truth)
+{
+	struct json *v = add(ctx, JSON_BOOL);
+
+	if (v) {
+		v->truth = truth;
+	}
+	return v != NULL;
+}
+
+static int add_text(struct parser *p, enum json_type type, const unsigned char *s, size_t n)
+{
+	struct json *v = add(p, type);
+
+	if (!v) {
+		return 0;
+	}
+	v->text = arena_str(p, s, n);
+	return v->text != NULL;
+}
+
+static int on_number(void *ctx, const char *s, size_t n)
+{
+	return add_text(ctx, JSON_NUMBER, (const unsigned char *)s, n);
+}
+
+static int on_string(void *ctx, const unsigned char *s, size_t n)
+{
+	return add_text(ctx, JSON_STRING, s, n);
+}
+
+static int open_container(struct parser *p, enum json_type type)
+{
+	struct json *v;
+
+	if (p->depth >= p->limits->depth) {
+		return refuse(p, -E2BIG, "nested too deeply");
+	}
+	v = add(p, type);
+	if (!v) {
+		return 0;
+	}
+	p->open = v;
+	p->depth++;
+	return 1;
+}
+
+static int on_object(void *ctx)
+{
+	return open_container(ctx, JSON_OBJECT);
+}
+
+static int on_array(void *ctx)
+{
+	return open_container(ctx, JSON_ARRAY);
+}
+
+static int on_close(void *ctx)
+{
+	struct parser *p = ctx;
+
+	/* The tree is const for its readers; the parser made it and may still write. */
+	p->open = (struct json *)(uintptr_t)p->open->parent;
+	p->depth--;
+	return 1;
+}
+
+static int on_key(void *ctx, const unsigned char *s, size_t n)
+{
+	struct parser *p = ctx;
+	const struct json *twin;
+
+	p->key = arena_str(p, s, n);
+	if (!p->key) {
+		return 0;
+	}
+	twin = json_get(p->open, p->key);
+	if (twin) {
+		p->failure = json_error(p->e, twin, "duplicate key");
+		return 0;
+	}
+	return 1;
+}
+
+static const yajl_callbacks callbacks = {
+	.yajl_null = on_null,
+	.yajl_boolean = on_bool,
+	.yajl_number = on_number,
+	.yajl_string = on_string,
+	.yajl_start_map = on_object,
+	.yajl_map_key = on_key,
+	.yajl_end_map = on_close,
+	.yajl_start_array = on_array,
+	.yajl_end_array = on_close,
+};
+
+/* "line L, column C: <what yajl says>", without yajl's line feed. */
+static int syntax_error(yajl_handle y, struct slice text, struct err *e)
+{
+	unsigned char *said = yajl_get_error(y, 0, (const unsigned char *)text.p, text.n);
+	size_t at = yajl_get_bytes_consumed(y), line = 1, column = 1;
+	int r;
+
+	for (size_t i = 0; i < at && i < text.n; i++) {
+		column = text.p[i] == '\n' ? 1 : column + 1;
+		line += text.p[i] == '\n';
+	}
+	r = err_set(e, -EINVAL, "not valid JSON at line %zu, column %zu: %.*s", line, column,
+		said ? (int)strcspn((const char *)said, "\n") : 0, said ? (const char *)said : "");
+	yajl_free_error(y, said);
+	return r;
+}
+
+static int run_parser(yajl_handle y, struct parser *p, struct slice text)
+{
+	yajl_status status = yajl_parse(y, (const unsigned char *)text.p, text.n);
+
+	if (status == yajl_status_ok) {
+		status = yajl_complete_parse(y);
+	}
+	if (p->failure < 0) {
+		return p->failure;
+	}
+	if (status != yajl_status_ok) {
+		return syntax_error(y, text, p->e);
+	}
+	if (!p->doc->root) {
+		return err_set(p->e, -EINVAL, "not valid JSON: no value");
+	}
+	return 0;
+}
+
+int json_parse(struct slice text, const struct json_limits *limits, struct json_doc **ret,
+	struct err *e)
+{
+	_cleanup_json_ struct json_doc *doc = NULL;
+	struct parser p = {.limits = limits ? limits : &json_limits_default, .e = e};
+	yajl_handle y;
+	int r;
+
+	if (text.n > p.limits->size) {
+		return err_set(e, -E2BIG, "JSON text of %zu bytes is over the limit of %zu",
+			text.n, p.limits->size);
+	}
+	doc = calloc(1, sizeof(*doc));
+	p.doc = doc;
+	y = doc ? yajl_alloc(&callbacks, NULL, &p) : NULL;
+	if (!y) {
+		return err_set(e, -ENOMEM, "out of memory");
+	}
+	r = run_parser(y, &p, text);
+	yajl_free(y);
+	if (r < 0) {
+		return r;
+	}
+	*ret = take_ptr(&doc);
+	return 0;
+}
+
+int json_load(int dirfd, const char *path, const struct json_limits *limits, struct json_doc **ret,
+	struct err *e)
+{
+	size_t max = limits ? limits->size : json_limits_default.size;
+	_cleanup_buf_ struct buf text = {};
+	int r = files_read(dirfd, path, max, &text, e);
+
+	if (r < 0) {
+		return r;
+	}
+	r = json_parse(buf_slice(&text), limits, ret, e);
+	return r < 0 ? err_wrap(e, r, "'%s'", path) : 0;
+}
+
+struct json_doc *json_doc_free(struct json_doc *doc)
+{
+	while (doc && doc->chunks) {
+		struct chunk *next = doc->chunks->next;
+
+		free(doc->chunks);
+		doc->chunks = next;
+	}
+	free(doc);
+	return NULL;
+}
+
+const struct json *json_root(const struct json_doc *doc)
+{
+	return doc->root;
+}
+
+void json_doc_cleanup(struct json_doc **doc)
+{
+	*doc = json_doc_free(*doc);
+}
+
+const struct json *json_get(const struct json *object, const char *key)
+{
+	const struct json *v;
+
+	if (!object || object->type != JSON_OBJECT) {
+		return NULL;
+	}
+	json_each(v, object)
+	{
+		if (v->key && strcmp(v->key, key) == 0) {
+			return v;
+		}
+	}
+	return NULL;
+}
+
+/* Builds the path from its end, so that the part next to the member survives a cut. */
+void json_path(const struct json *v, char *path, size_t n)
+{
+	char full[1024];
+	size_t at = sizeof(full) - 1;
+
+	full[at] = '\0';
+	for (; v && v->parent; v = v->parent) {
+		char step[160];
+		int len = v->key ? snprintf(step, sizeof(step), ".%.128s", v->key)
+				 : snprintf(step, sizeof(step), "[%u]", v->index);
+
+		if (len < 0 || (size_t)len > at) {
+			break;
+		}
+		at -= (size_t)len;
+		memcpy(full + at, step, (size_t)len);
+	}
+	if (full[at] == '\0') {
+		(void)snprintf(path, n, ".");
+	} else if (sizeof(full) - at > n) {
+		(void)snprintf(path, n, "...%s", full + sizeof(full) - (n - 3));
+	} else {
+		(void)snprintf(path, n, "%s", full + at);
+	}
+}
+
+int json_error(struct err *e, const struct json *v, const char *fmt, ...)
+{
+	char path[ERR_MEMBER_MAX], why[ERR_MSG_MAX];
+	va_list ap;
+
+	json_path(v, path, sizeof(path));
+	va_start(ap, fmt);
+	(void)vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	return err_member(e, -EINVAL, path, "%s", why);
+}
+
+const char *json_type_name(enum json_type type)
+{
+	static const char *const names[] = {
+		[JSON_NULL] = "null",
+		[JSON_BOOL] = "a boolean",
+		[JSON_NUMBER] = "a number",
+		[JSON_STRING] = "a string",
+		[JSON_ARRAY] = "an array",
+		[JSON_OBJECT] = "an object",
+	};
+
+	return names[type];
+}
+
+static int expect(const struct json *v, enum json_type type, struct err *e)
+{
+	if (v->type != type) {
+		return json_error(e, v, "must be %s, not %s", json_type_name(type),
+			json_type_name(v->type));
+	}
+	return 0;
+}
+
+int json_read_bool(const struct json *v, void *at, struct err *e)
+{
+	int r = expect(v, JSON_BOOL, e);
+
+	if (r == 0) {
+		*(bool *)at = v->truth;
+	}
+	return r;
+}
+
+int json_read_str(const struct json *v, void *at, struct err *e)
+{
+	int r = expect(v, JSON_STRING, e);
+
+	if (r == 0) {
+		*(const char **)at = v->text;
+	}
+	return r;
+}
+
+int json_read_abs_path(const struct json *v, void *at, struct err *e)
+{
+	int r = expect(v, JSON_STRING, e);
+
+	if (r == 0 && v->text[0] != '/') {
+		return json_error(e, v, "must be an absolute path, not '%.100s'", v->text);
+	}
+	if (r == 0) {
+		*(const char **)at = v->text;
+	}
+	return r;
+}
+
+static int read_digits(const struct json *v, const char *digits, uint64_t max, uint64_t *ret,
+	struct err *e)
+{
+	uint64_t n = 0;
+
+	for (const char *c = digits; *c; c++) {
+		if (*c < '0' || *c > '9') {
+			return json_error(e, v, "must be an integer, not %.40s", v->text);
+		}
+		if (__builtin_mul_overflow(n, (uint64_t)10, &n) ||
+			__builtin_add_overflow(n, (uint64_t)(*c - '0'), &n) || n > max) {
+			return json_error(e, v, "%.40s is out of range", v->text);
+		}
+	}
+	*ret = n;
+	return 0;
+}
+
+int json_read_u64(const struct json *v, void *at, struct err *e)
+{
+	int r = expect(v, JSON_NUMBER, e);
+
+	if (r < 0) {
+		return r;
+	}
+	if (v->text[0] == '-') {
+		return json_error(e, v, "must not be negative, but is %.40s", v->text);
+	}
+	return read_digits(v, v->text, UINT64_MAX, at, e);
+}
+
+int json_read_i64(const struct json *v, void *at, struct err *e)
+{
+	int r = expect(v, JSON_NUMBER, e);
+	bool minus = r == 0 && v->text[0] == '-';
+	uint64_t n;
+
+	if (r < 0) {
+		return r;
+	}
+	r = read_digits(v, v->text + minus, (uint64_t)INT64_MAX + minus, &n, e);
+	if (r < 0) {
+		return r;
+	}
+	*(int64_t *)at = minus ? (int64_t)(0 - n) : (int64_t)n;
+	return 0;
+}
+
+static int read_ranged(const struct json *v, int64_t min, int64_t max, int64_t *ret, struct err *e)
+{
+	int r = json_read_i64(v, ret, e);
+
+	if (r == 0 && (*ret < min || *ret > max)) {
+		return json_error(e, v, "%.40s is out of range", v->text);
+	}
+	return r;
+}
+
+int json_read_u32(const struct json *v, void *at, struct err *e)
+{
+	int64_t n;
+	int r = read_ranged(v, 0, UINT32_MAX, &n, e);
+
+	if (r == 0) {
+		*(uint32_t *)at = (uint32_t)n;
+	}
+	return r;
+}
+
+int json_read_int(const struct json *v, void *at, struct err *e)
+{
+	int64_t n;
+	int r = read_ranged(v, INT32_MIN, INT32_MAX, &n, e);
+
+	if (r == 0) {
+		*(int *)at = (int)n;
+	}
+	return r;
+}
+
+int json_read_any(const struct json *v, void *at, struct err *e)
+{
+	(void)e;
+	*(const struct json **)at = v;
+	return 0;
+}
+
+int json_read_object_node(const struct json *v, void *at, struct err *e)
+{
+	int r = expect(v, JSON_OBJECT, e);
+
+	return r < 0 ? r : json_read_any(v, at, e);
+}
+
+int json_read_array_node(const struct json *v, void *at, struct err *e)
+{
+	int r = expect(v, JSON_ARRAY, e);
+
+	return r < 0 ? r : json_read_any(v, at, e);
+}
+
+int json_read_strv(const struct json *v, void *at, struct err *e)
+{
+	_cleanup_free_ const char **strv = NULL;
+	const struct json *item;
+	int r = expect(v, JSON_ARRAY, e);
+
+	if (r < 0) {
+		return r;
+	}
+	strv = calloc((size_t)v->count + 1, sizeof(*strv));
+	if (!strv) {
+		return err_set(e, -ENOMEM, "out of memory");
+	}
+	json_each(item, v)
+	{
+		r = json_read_str(item, &strv[item->index], e);
+		if (r < 0) {
+			return r;
+		}
+	}
+	*(const char ***)at = take_ptr(&strv);
+	return 0;
+}
+
+int json_read_opt_i64(const struct json *v, void *at, struct err *e)
+{
+	struct opt_i64 *opt = at;
+	int r = json_read_i64(v, &opt->v, e);
+
+	opt->set = r == 0;
+	return r;
+}
+
+int json_read_opt_u64(const struct json *v, void *at, struct err *e)
+{
+	struct opt_u64 *opt = at;
+	int r = json_read_u64(v, &opt->v, e);
+
+	opt->set = r == 0;
+	return r;
+}
+
+int json_read_opt_bool(const struct json *v, void *at, struct err *e)
+{
+	struct opt_bool *opt = at;
+	int r = json_read_bool(v, &opt->v, e);
+
+	opt->set = r == 0;
+	return r;
+}
+
+static const struct json_field *find_field(const struct json_field *fields, const char *name)
+{
+	for (; fields->name; fields++) {
+		if (strcmp(fields->name, name) == 0) {
+			return fields;
+		}
+	}
+	return NULL;
+}
+
+static int check_required(const struct json *object, const struct json_field *fields,
+	struct err *e)
+{
+	for (; fields->name; fields++) {
+		const struct json *v = json_get(object, fields->name);
+
+		if (fields->presence == JSON_REQUIRED && (!v || v->type == JSON_NULL)) {
+			return json_error(e, object, "member '%s' is missing", fields->name);
+		}
+	}
+	return 0;
+}
+
+int json_read(const struct json *object, const struct json_field *fields,
+	enum json_unknown unknown, void *into, struct err *e)
+{
+	const struct json *v;
+	int r = expect(object, JSON_OBJECT, e);
+
+	if (r < 0) {
+		return r;
+	}
+	json_each(v, object)
+	{
+		const struct json_field *f = find_field(fields, v->key);
+
+		if (!f && unknown == JSON_UNKNOWN_REFUSED) {
+			return json_error(e, v, "unknown member");
+		}
+		if (!f || v->type == JSON_NULL) {
+			continue;
+		}
+		r = f->read(v, (char *)into + f->offset, e);
+		if (r < 0) {
+			return r;
+		}
+	}
+	return check_required(object, fields, e);
+}
