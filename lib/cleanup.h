@@ -65,8 +65,8 @@ static inline int take_fd(int *fd)
 		taken_;                                                                            \
 	})
 
-#define _cleanup_free_  _cleanup_(cleanup_free_ptr)
+#define _cleanup_free_	_cleanup_(cleanup_free_ptr)
 #define _cleanup_close_ _cleanup_(close_fd)
-#define _cleanup_dir_   _cleanup_(close_dir)
+#define _cleanup_dir_	_cleanup_(close_dir)
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))

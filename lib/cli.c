@@ -89,7 +89,8 @@ static void make_tables(const struct cli *cli, char *letters, struct option *lon
 	for (const struct cli_option *o = cli->options; o->name && n < OPTIONS_MAX; o++, n++) {
 		int has = o->kind == CLI_FLAG ? no_argument : required_argument;
 
-		longs[n] = (struct option){.name = o->name, .has_arg = has,
+		longs[n] = (struct option){.name = o->name,
+			.has_arg = has,
 			.val = o->letter ? o->letter : VAL_FIRST + (int)n};
 		if (o->letter) {
 			letters[l++] = o->letter;

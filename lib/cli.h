@@ -26,9 +26,9 @@ struct cli_list {
 
 struct cli_option {
 	const char *name; /* long name without dashes */
-	char letter;      /* short name or 0 */
+	char letter;	  /* short name or 0 */
 	enum cli_kind kind;
-	size_t offset; /* of the value in the struct */
+	size_t offset;	   /* of the value in the struct */
 	const char *value; /* name of the value in the help, NULL for flags */
 	const char *help;
 };

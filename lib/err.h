@@ -11,8 +11,9 @@
 #pragma once
 
 enum {
-	ERR_MSG_MAX = 480,    /* bytes, with the terminating NUL; longer text is cut */
-	ERR_MEMBER_MAX = 128, /* JSON path of the offending member, e.g. ".linux.namespaces[2].type" */
+	ERR_MSG_MAX = 480, /* bytes, with the terminating NUL; longer text is cut */
+	ERR_MEMBER_MAX =
+		128, /* JSON path of the offending member, e.g. ".linux.namespaces[2].type" */
 };
 
 struct err {
@@ -33,8 +34,8 @@ const char *err_text(int errnum);
 /* "<fmt>" alone; returns r, which is negative. */
 [[gnu::format(printf, 3, 4)]] int err_set(struct err *e, int r, const char *fmt, ...);
 /* As err_set(), and records the JSON path `member`; the message begins with it. */
-[[gnu::format(printf, 4, 5)]] int err_member(struct err *e, int r, const char *member,
-	const char *fmt, ...);
+[[gnu::format(printf, 4, 5)]] int err_member(
+	struct err *e, int r, const char *member, const char *fmt, ...);
 /* Puts "<fmt>: " before the message that is there; returns r. */
 [[gnu::format(printf, 3, 4)]] int err_wrap(struct err *e, int r, const char *fmt, ...);
 

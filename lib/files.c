@@ -80,8 +80,8 @@ static int write_and_sync(int fd, mode_t mode, struct slice content)
 	return 0;
 }
 
-int files_write_atomic(int dirfd, const char *name, mode_t mode, struct slice content,
-	struct err *e)
+int files_write_atomic(
+	int dirfd, const char *name, mode_t mode, struct slice content, struct err *e)
 {
 	char tmp[NAME_MAX + 1];
 	int n = snprintf(tmp, sizeof(tmp), ".%s.%d", name, (int)getpid());
@@ -145,7 +145,7 @@ static int open_resolved(int dirfd, const char *path, const struct open_how *how
 int files_open_beneath(int dirfd, const char *path, int flags, mode_t mode, struct err *e)
 {
 	struct open_how how = {
-		.flags = (uint64_t)(flags | O_CLOEXEC),
+		.flags = (unsigned)flags | O_CLOEXEC,
 		.mode = flags & O_CREAT ? mode : 0,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
 	};
@@ -156,7 +156,7 @@ int files_open_beneath(int dirfd, const char *path, int flags, mode_t mode, stru
 int files_open_in_root(int dirfd, const char *path, int flags, mode_t mode, struct err *e)
 {
 	struct open_how how = {
-		.flags = (uint64_t)(flags | O_CLOEXEC),
+		.flags = (unsigned)flags | O_CLOEXEC,
 		.mode = flags & O_CREAT ? mode : 0,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};

@@ -18,8 +18,8 @@ int files_read(int dirfd, const char *path, size_t max, struct buf *to, struct e
 
 /* Replaces `name` in dirfd: writes a temporary file of the same directory, fsync, rename, fsync of
  * the directory. Readers see the old or the new content, never a part; after a crash too. */
-int files_write_atomic(int dirfd, const char *name, mode_t mode, struct slice content,
-	struct err *e);
+int files_write_atomic(
+	int dirfd, const char *name, mode_t mode, struct slice content, struct err *e);
 
 /* Writes all of s. */
 int files_write_all(int fd, struct slice s);

@@ -6,7 +6,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdalign.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -256,8 +258,8 @@ static int run_parser(yajl_handle y, struct parser *p, struct slice text)
 	return 0;
 }
 
-int json_parse(struct slice text, const struct json_limits *limits, struct json_doc **ret,
-	struct err *e)
+int json_parse(
+	struct slice text, const struct json_limits *limits, struct json_doc **ret, struct err *e)
 {
 	_cleanup_json_ struct json_doc *doc = NULL;
 	struct parser p = {.limits = limits ? limits : &json_limits_default, .e = e};
@@ -265,8 +267,8 @@ int json_parse(struct slice text, const struct json_limits *limits, struct json_
 	int r;
 
 	if (text.n > p.limits->size) {
-		return err_set(e, -E2BIG, "JSON text of %zu bytes is over the limit of %zu",
-			text.n, p.limits->size);
+		return err_set(e, -E2BIG, "JSON text of %zu bytes is over the limit of %zu", text.n,
+			p.limits->size);
 	}
 	doc = calloc(1, sizeof(*doc));
 	p.doc = doc;
@@ -391,8 +393,8 @@ const char *json_type_name(enum json_type type)
 static int expect(const struct json *v, enum json_type type, struct err *e)
 {
 	if (v->type != type) {
-		return json_error(e, v, "must be %s, not %s", json_type_name(type),
-			json_type_name(v->type));
+		return json_error(
+			e, v, "must be %s, not %s", json_type_name(type), json_type_name(v->type));
 	}
 	return 0;
 }
@@ -430,8 +432,8 @@ int json_read_abs_path(const struct json *v, void *at, struct err *e)
 	return r;
 }
 
-static int read_digits(const struct json *v, const char *digits, uint64_t max, uint64_t *ret,
-	struct err *e)
+static int read_digits(
+	const struct json *v, const char *digits, uint64_t max, uint64_t *ret, struct err *e)
 {
 	uint64_t n = 0;
 
@@ -592,8 +594,7 @@ static const struct json_field *find_field(const struct json_field *fields, cons
 	return NULL;
 }
 
-static int check_required(const struct json *object, const struct json_field *fields,
-	struct err *e)
+static int check_required(const struct json *object, const struct json_field *fields, struct err *e)
 {
 	for (; fields->name; fields++) {
 		const struct json *v = json_get(object, fields->name);
@@ -605,8 +606,8 @@ static int check_required(const struct json *object, const struct json_field *fi
 	return 0;
 }
 
-int json_read(const struct json *object, const struct json_field *fields,
-	enum json_unknown unknown, void *into, struct err *e)
+int json_read(const struct json *object, const struct json_field *fields, enum json_unknown unknown,
+	void *into, struct err *e)
 {
 	const struct json *v;
 	int r = expect(object, JSON_OBJECT, e);

@@ -23,19 +23,19 @@ enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSO
 
 struct json {
 	enum json_type type;
-	bool truth;                /* JSON_BOOL */
-	uint32_t count;            /* JSON_ARRAY, JSON_OBJECT: number of children */
-	uint32_t index;            /* position within the parent */
-	const char *key;           /* member name, NULL unless the parent is an object */
-	const char *text;          /* JSON_STRING, JSON_NUMBER: NUL-terminated */
+	bool truth;		   /* JSON_BOOL */
+	uint32_t count;		   /* JSON_ARRAY, JSON_OBJECT: number of children */
+	uint32_t index;		   /* position within the parent */
+	const char *key;	   /* member name, NULL unless the parent is an object */
+	const char *text;	   /* JSON_STRING, JSON_NUMBER: NUL-terminated */
 	const struct json *parent; /* NULL at the root */
 	struct json *first, *last; /* children, linked by next */
 	struct json *next;
 };
 
 struct json_limits {
-	size_t size;      /* bytes of text */
-	uint32_t depth;   /* nested arrays and objects */
+	size_t size;	  /* bytes of text */
+	uint32_t depth;	  /* nested arrays and objects */
 	uint32_t members; /* of one array or object */
 };
 
@@ -46,8 +46,8 @@ struct json_doc;
 
 /* Parses text; limits NULL: the default ones. Returns 0 and an owned document. -EINVAL: not JSON or
  * not allowed (the message has line and column), -E2BIG: a limit was passed, -ENOMEM. */
-int json_parse(struct slice text, const struct json_limits *limits, struct json_doc **ret,
-	struct err *e);
+int json_parse(
+	struct slice text, const struct json_limits *limits, struct json_doc **ret, struct err *e);
 /* Reads and parses a file relative to dirfd. The message begins with the path. */
 int json_load(int dirfd, const char *path, const struct json_limits *limits, struct json_doc **ret,
 	struct err *e);
@@ -63,8 +63,8 @@ const struct json *json_get(const struct json *object, const char *key);
 /* Writes the path of v into path[n] (cut with a leading "..." if it is longer). */
 void json_path(const struct json *v, char *path, size_t n);
 /* -EINVAL, with the path of v and "<fmt>". */
-[[gnu::format(printf, 3, 4)]] int json_error(struct err *e, const struct json *v, const char *fmt,
-	...);
+[[gnu::format(printf, 3, 4)]] int json_error(
+	struct err *e, const struct json *v, const char *fmt, ...);
 const char *json_type_name(enum json_type type);
 
 /*
@@ -74,8 +74,8 @@ const char *json_type_name(enum json_type type);
  */
 int json_read_bool(const struct json *v, void *at /* bool */, struct err *e);
 int json_read_str(const struct json *v, void *at /* const char *, borrowed */, struct err *e);
-int json_read_abs_path(const struct json *v, void *at /* const char *, begins with '/' */,
-	struct err *e);
+int json_read_abs_path(
+	const struct json *v, void *at /* const char *, begins with '/' */, struct err *e);
 int json_read_i64(const struct json *v, void *at /* int64_t */, struct err *e);
 int json_read_u64(const struct json *v, void *at /* uint64_t */, struct err *e);
 int json_read_u32(const struct json *v, void *at /* uint32_t */, struct err *e);
@@ -116,8 +116,8 @@ struct json_field {
 
 /* Reads the members of `object` by the table `fields`, which ends with a zeroed entry. A null
  * member counts as absent. What was read before an error stays in `into`. */
-int json_read(const struct json *object, const struct json_field *fields,
-	enum json_unknown unknown, void *into, struct err *e);
+int json_read(const struct json *object, const struct json_field *fields, enum json_unknown unknown,
+	void *into, struct err *e);
 
 /*
  * Writer: appends to a buf. Commas, quoting and escaping are its work; `key` is NULL inside arrays

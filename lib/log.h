@@ -18,10 +18,10 @@ void log_set_name(const char *name);
 
 [[gnu::format(printf, 2, 3)]] void log_at(enum log_level level, const char *fmt, ...);
 
-#define log_err(...)     log_at(LOG_LEVEL_ERR, __VA_ARGS__)
+#define log_err(...)	 log_at(LOG_LEVEL_ERR, __VA_ARGS__)
 #define log_warning(...) log_at(LOG_LEVEL_WARNING, __VA_ARGS__)
-#define log_info(...)    log_at(LOG_LEVEL_INFO, __VA_ARGS__)
-#define log_debug(...)   log_at(LOG_LEVEL_DEBUG, __VA_ARGS__)
+#define log_info(...)	 log_at(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...)	 log_at(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
 /* "NAME: <message of e>" as a command prints its failure; returns the exit status 1. */
 int log_failure(const struct err *e);

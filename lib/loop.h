@@ -20,7 +20,7 @@ struct loop;
 #define USEC_PER_MSEC UINT64_C(1000)
 
 struct loop_io {
-	int fd;                                                     /* borrowed */
+	int fd;							     /* borrowed */
 	void (*on_ready)(struct loop_io *io, uint32_t epoll_events); /* EPOLLIN, EPOLLHUP ... */
 	uint32_t events; /* as registered; 0: not in the loop. Kept by the loop. */
 };

@@ -77,7 +77,7 @@ char *path_program(const char *name, struct err *e)
 
 char *path_container_dir(struct err *e)
 {
-	static const char *const places[] = {"container", "../lib/fief/container"};
+	static const char *const places[] = {"shim/container", "../lib/fief/container"};
 	char dir[PATH_MAX];
 
 	if (executable_dir(dir, e) < 0) {
@@ -94,7 +94,9 @@ char *path_container_dir(struct err *e)
 		}
 		free(path);
 	}
-	(void)err_set(e, -ENOENT, "directory 'container' is missing beside '%s' and in "
-		"'%s/../lib/fief'", dir, dir);
+	(void)err_set(e, -ENOENT,
+		"directory 'shim/container' is missing beside '%s' and in "
+		"'%s/../lib/fief'",
+		dir, dir);
 	return NULL;
 }

@@ -9,16 +9,16 @@
 struct err;
 
 enum path_id {
-	PATH_CONTAINERS,  /* /containers: homes, one directory <uid> each */
-	PATH_RECORDS,     /* /var/lib/fief/containers/<uid>.json */
-	PATH_IMAGES,      /* /var/lib/fief/images/<name>/{manifest.json,rootfs} */
-	PATH_BUNDLES,     /* /var/lib/fief/bundles/<uid> */
-	PATH_SHIM_STATE,  /* /var/lib/fief/shim/<uid>: exit status, log, FIFOs */
-	PATH_RUNTIME,     /* /run/fief/runtime: the runtime's --root */
-	PATH_SHIM_RUN,    /* /run/fief/shim/<uid>.sock */
-	PATH_ROUTER_RUN,  /* /run/fief/router/control.sock */
-	PATH_SUBSCRIBE,   /* /run/fief/subscribe/{http,fastrouter} */
-	PATH_KEYS,        /* /etc/fief/keys/<key>.pem */
+	PATH_CONTAINERS, /* /containers: homes, one directory <uid> each */
+	PATH_RECORDS,	 /* /var/lib/fief/containers/<uid>.json */
+	PATH_IMAGES,	 /* /var/lib/fief/images/<name>/{manifest.json,rootfs} */
+	PATH_BUNDLES,	 /* /var/lib/fief/bundles/<uid> */
+	PATH_SHIM_STATE, /* /var/lib/fief/shim/<uid>: exit status, log, FIFOs */
+	PATH_RUNTIME,	 /* /run/fief/runtime: the runtime's --root */
+	PATH_SHIM_RUN,	 /* /run/fief/shim/<uid>.sock */
+	PATH_ROUTER_RUN, /* /run/fief/router/control.sock */
+	PATH_SUBSCRIBE,	 /* /run/fief/subscribe/{http,fastrouter} */
+	PATH_KEYS,	 /* /etc/fief/keys/<key>.pem */
 	PATH_ID_MAX
 };
 
@@ -37,6 +37,6 @@ uint32_t ids_base(uint32_t uid);
 /* A program of this project: the one beside the running executable, so that a build tree and an
  * installation both work. Owned; NULL with e filled when it is not there. */
 char *path_program(const char *name, struct err *e);
-/* The directory that containers see as /.fief (init, subscribe, shortcuts.ini): "container" beside
+/* The directory of what containers see in /.fief (init, subscribe, shortcuts.ini): "shim/container" beside
  * the executable, else ../lib/fief/container. */
 char *path_container_dir(struct err *e);
