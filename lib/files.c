@@ -24,33 +24,46 @@ static ssize_t read_some(int fd, char *at, size_t n)
 	return got;
 }
 
+static int read_all(int fd, size_t max, struct buf *to)
+{
+	char part[8192];
+	size_t total = 0;
+
+	for (;;) {
+		ssize_t n = read_some(fd, part, sizeof(part));
+
+		if (n <= 0) {
+			return n < 0 ? -errno : 0;
+		}
+		total += (size_t)n;
+		if (total > max) {
+			return -EFBIG;
+		}
+		buf_put(to, (struct slice){.p = part, .n = (size_t)n});
+		if (buf_failed(to)) {
+			return -ENOMEM;
+		}
+	}
+}
+
 int files_read(int dirfd, const char *path, size_t max, struct buf *to, struct err *e)
 {
 	_cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
-	size_t total = 0;
+	size_t before = to->n;
+	int r;
 
 	if (fd < 0) {
 		return err_errno(e, "open '%s'", path);
 	}
-	for (;;) {
-		char *at = buf_room(to, 8192);
-		ssize_t n = at ? read_some(fd, at, 8192) : -1;
-
-		if (!at) {
-			return err_set(e, -ENOMEM, "read '%s': out of memory", path);
-		}
-		if (n < 0) {
-			return err_errno(e, "read '%s'", path);
-		}
-		if (n == 0) {
-			return 0;
-		}
-		total += (size_t)n;
-		if (total > max) {
-			return err_set(e, -EFBIG, "read '%s': more than %zu bytes", path, max);
-		}
-		buf_added(to, (size_t)n);
+	r = read_all(fd, max, to);
+	if (r == 0) {
+		return 0;
 	}
+	to->n = before;
+	if (r == -EFBIG) {
+		return err_set(e, r, "read '%s': more than %zu bytes", path, max);
+	}
+	return err_code(e, r, "read '%s'", path);
 }
 
 int files_write_all(int fd, struct slice s)
@@ -90,6 +103,9 @@ int files_write_atomic(
 
 	if (n < 0 || (size_t)n >= sizeof(tmp)) {
 		return err_code(e, -ENAMETOOLONG, "write '%s'", name);
+	}
+	if (strchr(name, '/')) {
+		return err_set(e, -EINVAL, "write '%s': not a name in the directory", name);
 	}
 	(void)unlinkat(dirfd, tmp, 0); /* of an earlier process with our pid */
 	fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -164,12 +180,37 @@ int files_open_in_root(int dirfd, const char *path, int flags, mode_t mode, stru
 	return open_resolved(dirfd, path, &how, e);
 }
 
+/* mkdirat(2) with the mode that was asked for, whatever the umask: a chmod afterwards could meet
+ * something else under that name. */
+static int make_dir(int dirfd, const char *name, mode_t mode)
+{
+	mode_t mask = umask(0);
+	int r = mkdirat(dirfd, name, mode) < 0 ? -errno : 0;
+
+	(void)umask(mask);
+	return r == -EEXIST ? 0 : r;
+}
+
+static int check_dir(const char *path, struct err *e)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0) {
+		return err_errno(e, "make directory '%s'", path);
+	}
+	return S_ISDIR(st.st_mode) ? 0 : err_code(e, -ENOTDIR, "make directory '%s'", path);
+}
+
 int files_mkdir_p(const char *path, mode_t mode, struct err *e)
 {
 	_cleanup_free_ char *copy = strdup(path);
+	int r;
 
 	if (!copy) {
 		return err_set(e, -ENOMEM, "out of memory");
+	}
+	if (!*copy) {
+		return err_set(e, -EINVAL, "make directory '': the path is empty");
 	}
 	for (char *c = copy + 1;; c++) {
 		char was = *c;
@@ -178,11 +219,12 @@ int files_mkdir_p(const char *path, mode_t mode, struct err *e)
 			continue;
 		}
 		*c = '\0';
-		if (mkdir(copy, mode) < 0 && errno != EEXIST) {
-			return err_errno(e, "make directory '%s'", copy);
+		r = make_dir(AT_FDCWD, copy, mode);
+		if (r < 0) {
+			return err_code(e, r, "make directory '%s'", copy);
 		}
 		if (was == '\0') {
-			return 0;
+			return check_dir(copy, e);
 		}
 		*c = was;
 	}
@@ -190,10 +232,11 @@ int files_mkdir_p(const char *path, mode_t mode, struct err *e)
 
 int files_mkdir_open(int dirfd, const char *name, mode_t mode, struct err *e)
 {
+	int r = make_dir(dirfd, name, mode);
 	int fd;
 
-	if (mkdirat(dirfd, name, mode) < 0 && errno != EEXIST) {
-		return err_errno(e, "make directory '%s'", name);
+	if (r < 0) {
+		return err_code(e, r, "make directory '%s'", name);
 	}
 	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? err_errno(e, "open directory '%s'", name) : fd;
@@ -243,7 +286,7 @@ static int remove_entry(int dirfd, const char *name, struct err *e)
 	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT) {
 		return 0;
 	}
-	if (errno != EISDIR && errno != EPERM) {
+	if (errno != EISDIR) {
 		return err_errno(e, "remove '%s'", name);
 	}
 	fd = open_same_mount(dirfd, name);
