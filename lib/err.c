@@ -26,14 +26,20 @@ const char *err_text(int errnum)
 	return text;
 }
 
-/* "<story>: <cause>". What is too long is cut: the story first, as the cause says why, but it keeps
- * a third of the room. */
+/* "<story>: <cause>". What is too long is cut: the end of the story, which keeps a third of the room,
+ * and the middle of the cause, whose end says why. */
 static void join(char *msg, const char *story, const char *cause)
 {
-	int room = ERR_MSG_MAX - 3, least = room / 3;
-	int n = (int)strnlen(cause, (size_t)(room - least));
+	int room = ERR_MSG_MAX - 3, least = room / 3, most = room - least;
+	int n = (int)strnlen(cause, ERR_MSG_MAX - 1);
+	int half = (most - 3) / 2;
 
-	(void)snprintf(msg, ERR_MSG_MAX, "%.*s: %.*s", room - n, story, n, cause);
+	if (n <= most) {
+		(void)snprintf(msg, ERR_MSG_MAX, "%.*s: %.*s", room - n, story, n, cause);
+	} else {
+		(void)snprintf(msg, ERR_MSG_MAX, "%.*s: %.*s...%.*s", least, story, half, cause,
+			half, cause + n - half);
+	}
 }
 
 /* The text is complete before e changes, as an argument may point into it. */
