@@ -240,10 +240,11 @@ static int syntax_error(yajl_handle y, struct slice text, struct err *e)
 {
 	unsigned char *said = yajl_get_error(y, 0, (const unsigned char *)text.p, text.n);
 	struct slice why = slice_of(said ? (const char *)said : "syntax error");
+	size_t at = yajl_get_bytes_consumed(y); /* past the character that offends */
 	int r;
 
 	why.n = strcspn(why.p, "\n");
-	r = error_at(text, yajl_get_bytes_consumed(y), e, why);
+	r = error_at(text, at ? at - 1 : 0, e, why);
 	yajl_free_error(y, said);
 	return r;
 }
