@@ -254,56 +254,100 @@ static int open_same_mount(int dirfd, const char *name)
 	return (int)syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
 }
 
-static int remove_entry(int dirfd, const char *name, struct err *e);
+/*
+ * A removal. Each level holds a descriptor and a stack frame, and whoever fills the tree decides on
+ * its depth: a directory deeper than DEPTH_MAX is first moved up, into the top of the tree.
+ */
+struct removal {
+	int top;	/* the directory that is being emptied; borrowed */
+	unsigned depth; /* of the current directory below top */
+	unsigned moved; /* directories moved up so far */
+	struct err *e;
+};
 
-/* Takes fd, a directory, and removes what is in it. */
-static int empty_dir(int fd, struct err *e)
+enum { DEPTH_MAX = 100, PASSES_MAX = 10000 };
+
+static int remove_entry(struct removal *rm, int dirfd, const char *name);
+
+/* Removes what is in the directory `dir` once, as far as it shows. */
+static int empty_dir(struct removal *rm, DIR *dir)
 {
-	_cleanup_dir_ DIR *dir = fdopendir(fd);
 	struct dirent *d;
 
-	if (!dir) {
-		close_fd(&fd);
-		return err_errno(e, "read directory");
-	}
 	while ((errno = 0, d = readdir(dir))) {
 		int r = 0;
 
 		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0) {
-			r = remove_entry(fd, d->d_name, e);
+			r = remove_entry(rm, dirfd(dir), d->d_name);
 		}
 		if (r < 0) {
 			return r;
 		}
 	}
-	return errno ? err_errno(e, "read directory") : 0;
+	return errno ? err_errno(rm->e, "read directory") : 0;
 }
 
-static int remove_entry(int dirfd, const char *name, struct err *e)
+static int move_up(struct removal *rm, int dirfd, const char *name)
 {
-	int fd, r;
+	char up[64];
 
+	if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0) {
+		return 0;
+	}
+	(void)snprintf(up, sizeof(up), ".removing.%d.%u", (int)getpid(), rm->moved++);
+	if (renameat2(dirfd, name, rm->top, up, RENAME_NOREPLACE) < 0 && errno != EEXIST) {
+		return err_errno(rm->e, "remove '%s'", name);
+	}
+	return 0; /* if it exists, the directory is not empty, and the next pass comes */
+}
+
+static int remove_dir(struct removal *rm, int dirfd, const char *name)
+{
+	_cleanup_dir_ DIR *dir = NULL;
+	int fd = open_same_mount(dirfd, name);
+	int r = 1;
+
+	if (fd < 0 && errno == EXDEV) {
+		return err_set(rm->e, -EBUSY, "remove '%s': something is mounted there", name);
+	}
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir) {
+		close_fd(&fd);
+		return err_errno(rm->e, "remove '%s'", name);
+	}
+	if (rm->depth++ == 0) {
+		rm->top = fd;
+	}
+	/* once more when entries were moved here, but not for ever for a writer who adds more */
+	for (int pass = 0; r > 0 && pass < PASSES_MAX; pass++) {
+		rewinddir(dir);
+		r = empty_dir(rm, dir);
+		if (r == 0 && unlinkat(dirfd, name, AT_REMOVEDIR) < 0) {
+			r = err_errno(rm->e, "remove '%s'", name);
+			r = r == -ENOTEMPTY ? 1 : r;
+		}
+	}
+	rm->depth--;
+	return r > 0 ? -ENOTEMPTY : r;
+}
+
+static int remove_entry(struct removal *rm, int dirfd, const char *name)
+{
 	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT) {
 		return 0;
 	}
 	if (errno != EISDIR) {
-		return err_errno(e, "remove '%s'", name);
+		return err_errno(rm->e, "remove '%s'", name);
 	}
-	fd = open_same_mount(dirfd, name);
-	if (fd < 0 && errno == EXDEV) {
-		return err_set(e, -EBUSY, "remove '%s': something is mounted there", name);
-	}
-	if (fd < 0) {
-		return err_errno(e, "remove '%s'", name);
-	}
-	r = empty_dir(fd, e);
-	if (r == 0 && unlinkat(dirfd, name, AT_REMOVEDIR) < 0) {
-		r = err_errno(e, "remove '%s'", name);
-	}
-	return r;
+	return rm->depth > DEPTH_MAX ? move_up(rm, dirfd, name) : remove_dir(rm, dirfd, name);
 }
 
 int files_remove_tree(int dirfd, const char *name, struct err *e)
 {
-	return remove_entry(dirfd, name, e);
+	struct removal rm = {.top = -1, .e = e};
+
+	if (!*name || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+		return err_set(e, -EINVAL, "remove '%s': not a name in the directory", name);
+	}
+	return remove_entry(&rm, dirfd, name);
 }

@@ -43,5 +43,5 @@ int files_mkdir_p(const char *path, mode_t mode, struct err *e);
 int files_mkdir_open(int dirfd, const char *name, mode_t mode, struct err *e);
 
 /* Removes name in dirfd with all below it; follows no link and crosses no mount point. Missing is
- * success. -EBUSY when a mount point is in the way. */
+ * success. -EBUSY when a mount point is in the way, -EINVAL when name is a path. */
 int files_remove_tree(int dirfd, const char *name, struct err *e);
