@@ -177,7 +177,6 @@ static void beneath_refuses_links_and_ways_out(void **state)
 static void in_root_resolves_links_inside(void **state)
 {
 	struct fixture *f = *state;
-	_cleanup_buf_ struct buf b = {};
 	_cleanup_close_ int fd = -1;
 	char text[8] = "";
 
