@@ -69,9 +69,13 @@ static void *arena_alloc(struct json_doc *doc, size_t n)
 	return (char *)c->start + c->used - need;
 }
 
+/* Names the array or object that was being filled, as what it holds is not a node yet. */
 static int refuse(struct parser *p, int r, const char *why)
 {
-	p->failure = err_set(p->e, r, "%s", why);
+	char path[ERR_MEMBER_MAX];
+
+	json_path(p->open, path, sizeof(path));
+	p->failure = err_member(p->e, r, path, "%s", why);
 	return 0;
 }
 
@@ -80,7 +84,7 @@ static const char *arena_str(struct parser *p, const unsigned char *s, size_t n)
 	char *copy;
 
 	if (memchr(s, 0, n)) {
-		(void)refuse(p, -EINVAL, "string holds a NUL character");
+		(void)refuse(p, -EINVAL, "a string in it holds a NUL character");
 		return NULL;
 	}
 	copy = arena_alloc(p->doc, n + 1);
@@ -98,7 +102,7 @@ static struct json *add(struct parser *p, enum json_type type)
 	struct json *v;
 
 	if (p->open && p->open->count >= p->limits->members) {
-		(void)refuse(p, -E2BIG, "too many members in one array or object");
+		(void)refuse(p, -E2BIG, "too many members");
 		return NULL;
 	}
 	v = arena_alloc(p->doc, sizeof(*v));
