@@ -198,21 +198,53 @@ static int on_close(void *ctx)
 	return 1;
 }
 
+static int by_key(const void *a, const void *b)
+{
+	const struct json *const *x = a, *const *y = b;
+
+	return strcmp((*x)->key, (*y)->key);
+}
+
+/* Sorted, as comparing each with each takes a second for the worst text within the limits. */
+static int refuse_duplicates(struct parser *p, const struct json *object)
+{
+	_cleanup_free_ const struct json **sorted = NULL;
+	const struct json *v;
+
+	if (object->count < 2) {
+		return 1;
+	}
+	sorted = calloc(object->count, sizeof(*sorted));
+	if (!sorted) {
+		return refuse(p, -ENOMEM, "out of memory");
+	}
+	json_each(v, object)
+	{
+		sorted[v->index] = v;
+	}
+	qsort(sorted, object->count, sizeof(*sorted), by_key);
+	for (uint32_t i = 1; i < object->count; i++) {
+		if (strcmp(sorted[i - 1]->key, sorted[i]->key) == 0) {
+			p->failure = json_error(p->e, sorted[i], "duplicate key");
+			return 0;
+		}
+	}
+	return 1;
+}
+
+static int on_object_close(void *ctx)
+{
+	struct parser *p = ctx;
+
+	return refuse_duplicates(p, p->open) && on_close(p);
+}
+
 static int on_key(void *ctx, const unsigned char *s, size_t n)
 {
 	struct parser *p = ctx;
-	const struct json *twin;
 
 	p->key = arena_str(p, s, n);
-	if (!p->key) {
-		return 0;
-	}
-	twin = json_get(p->open, p->key);
-	if (twin) {
-		p->failure = json_error(p->e, twin, "duplicate key");
-		return 0;
-	}
-	return 1;
+	return p->key != NULL;
 }
 
 static const yajl_callbacks callbacks = {
@@ -222,7 +254,7 @@ static const yajl_callbacks callbacks = {
 	.yajl_string = on_string,
 	.yajl_start_map = on_object,
 	.yajl_map_key = on_key,
-	.yajl_end_map = on_close,
+	.yajl_end_map = on_object_close,
 	.yajl_start_array = on_array,
 	.yajl_end_array = on_close,
 };

@@ -113,6 +113,7 @@ static void duplicate_keys_are_refused_with_their_path(void **state)
 	(void)state;
 	refuse(SLICE("{\"a\":{\"b\":1,\"c\":2,\"b\":3}}"), NULL, -EINVAL, ".a.b: duplicate key");
 	refuse(SLICE("{\"a\":1,\"\\u0061\":2}"), NULL, -EINVAL, ".a: duplicate key");
+	refuse(SLICE("[{\"\":1,\"b\":{},\"\":2}]"), NULL, -EINVAL, "[0].: duplicate key");
 }
 
 static void size_depth_and_members_are_limited(void **state)
