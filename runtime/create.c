@@ -267,14 +267,17 @@ static int clone_init(struct creation *c, struct err *e)
 	}
 	c->sync = fds[0];
 	l->sync = fds[1];
-	r = clone_child(&request, &c->child, e);
+	l->spec = c->spec;
+	r = namespaces_visit(&l->namespaces, e);
+	if (r == 0) {
+		r = clone_child(&request, &c->child, e);
+	}
 	if (r == CLONE_IN_CHILD) {
 		close_fd(&c->sync);
-		l->spec = c->spec;
 		init_run(l);
 	}
 	close_fd(&l->sync);
-	return r;
+	return r < 0 ? r : namespaces_return(&l->namespaces, e);
 }
 
 static int record_process(struct creation *c, struct err *e)
@@ -446,7 +449,7 @@ int container_create(const struct create_options *o, struct created *ret, struct
 			.console = -1,
 			.preserve_fds = o->preserve_fds,
 			.plan = {.root = -1, .null_tree = -1},
-			.namespaces = {.user_fd = -1, .pid_fd = -1}}};
+			.namespaces = {.user_fd = -1, .pid_fd = -1, .mount_fd = -1}}};
 	int master = -1;
 	int r = state_check_id(o->id, e);
 

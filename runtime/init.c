@@ -57,7 +57,7 @@ static int enter_namespaces(struct launch *l, struct err *e)
 		r = sync_expect(l->sync, SYNC_GO, NULL, e); /* mappings are there */
 	}
 	if (r == 0) {
-		r = namespaces_join(&l->namespaces, e);
+		r = namespaces_join_mount(&l->namespaces, e);
 	}
 	if (r == 0) {
 		r = become_root_of_userns(l, e);

@@ -32,6 +32,20 @@ static int open_by_path(const struct spec_namespace *ns, struct err *e)
 	return take_fd(&fd);
 }
 
+/* Takes fd. */
+static int add_visited(struct namespaces *set, int flag, int fd, struct err *e)
+{
+	char path[40];
+	int own;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/ns/%s", namespace_proc_name(flag));
+	own = open(path, O_RDONLY | O_CLOEXEC);
+	set->join[set->join_n].fd = fd;
+	set->join[set->join_n].own = own;
+	set->join[set->join_n++].flag = flag;
+	return own < 0 ? err_errno(e, "open '%s'", path) : 0;
+}
+
 static int add(struct namespaces *set, const struct spec_namespace *ns, struct err *e)
 {
 	int fd;
@@ -53,16 +67,17 @@ static int add(struct namespaces *set, const struct spec_namespace *ns, struct e
 		set->user_fd = fd;
 	} else if (ns->flag == CLONE_NEWPID) {
 		set->pid_fd = fd;
+	} else if (ns->flag == CLONE_NEWNS) {
+		set->mount_fd = fd;
 	} else {
-		set->join[set->join_n].fd = fd;
-		set->join[set->join_n++].flag = ns->flag;
+		return add_visited(set, ns->flag, fd, e);
 	}
 	return 0;
 }
 
 int namespaces_open(const struct spec *spec, struct namespaces *ret, struct err *e)
 {
-	struct namespaces set = {.user_fd = -1, .pid_fd = -1};
+	struct namespaces set = {.user_fd = -1, .pid_fd = -1, .mount_fd = -1};
 	int r = 0;
 
 	for (size_t i = 0; i < spec->namespaces.n && r == 0; i++) {
@@ -83,19 +98,40 @@ void namespaces_done(struct namespaces *ns)
 {
 	for (size_t i = 0; i < ns->join_n; i++) {
 		close_fd(&ns->join[i].fd);
+		close_fd(&ns->join[i].own);
 	}
 	ns->join_n = 0;
 	close_fd(&ns->user_fd);
 	close_fd(&ns->pid_fd);
+	close_fd(&ns->mount_fd);
 }
 
-int namespaces_join(const struct namespaces *ns, struct err *e)
+int namespaces_visit(const struct namespaces *ns, struct err *e)
 {
 	for (size_t i = 0; i < ns->join_n; i++) {
 		if (setns(ns->join[i].fd, ns->join[i].flag) < 0) {
 			return err_errno(
 				e, "join the %s namespace", namespace_name(ns->join[i].flag));
 		}
+	}
+	return 0;
+}
+
+int namespaces_return(const struct namespaces *ns, struct err *e)
+{
+	for (size_t i = 0; i < ns->join_n; i++) {
+		if (setns(ns->join[i].own, ns->join[i].flag) < 0) {
+			return err_errno(e, "return to the host's %s namespace",
+				namespace_name(ns->join[i].flag));
+		}
+	}
+	return 0;
+}
+
+int namespaces_join_mount(const struct namespaces *ns, struct err *e)
+{
+	if (ns->mount_fd >= 0 && setns(ns->mount_fd, CLONE_NEWNS) < 0) {
+		return err_errno(e, "join the mount namespace");
 	}
 	return 0;
 }

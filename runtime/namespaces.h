@@ -5,7 +5,9 @@
  *           others, so that they belong to that user namespace
  *   pid     by path: joined by the parent for its children
  *   cgroup  new: after the cgroup was joined, so that its root is the container's
- *   others  new: with the clone; by path: joined by the child
+ *   mount   by path: joined by the child
+ *   others  new: with the clone; by path: joined by the parent around the clone, since a namespace
+ *           that belongs to the host's user namespace cannot be joined from the container's
  */
 #pragma once
 
@@ -22,10 +24,12 @@ struct namespaces {
 	int user_fd;	      /* owned; user namespace to join, -1 */
 	int pid_fd;	      /* owned; pid namespace to join, -1 */
 	struct {
-		int fd; /* owned */
+		int fd;	 /* owned */
+		int own; /* owned; ours of that kind, to go back to; -1 */
 		int flag;
 	} join[NAMESPACES_MAX];
 	size_t join_n;
+	int mount_fd;	/* owned; mount namespace to join, -1 */
 	int new_cgroup; /* true: unshare after joining the cgroup */
 	int new_network;
 };
@@ -33,8 +37,12 @@ struct namespaces {
 /* Opens those given by path and checks that each is of the kind it is listed as. */
 int namespaces_open(const struct spec *spec, struct namespaces *ret, struct err *e);
 void namespaces_done(struct namespaces *ns);
-/* Child: joins what is to be joined, but for user and pid. */
-int namespaces_join(const struct namespaces *ns, struct err *e);
+/* Parent, before the clone: joins what the child is to inherit. */
+int namespaces_visit(const struct namespaces *ns, struct err *e);
+/* Parent, after the clone: back to its own, in which hooks run. */
+int namespaces_return(const struct namespaces *ns, struct err *e);
+/* Child: joins the mount namespace given by path. */
+int namespaces_join_mount(const struct namespaces *ns, struct err *e);
 
 /* Parent: writes the mappings of a new user namespace; each file takes one write(2). */
 int namespaces_write_maps(pid_t pid, const struct spec *spec, struct err *e);
