@@ -1,6 +1,5 @@
 #!/usr/bin/env bats
 # The judge is judged: ./check in a tree of its own, with suites that pass, fail, hang and vanish.
-# shellcheck disable=SC2154 # output, lines and status are set by run
 
 bats_require_minimum_version 1.5.0
 load ../lib/common
