@@ -79,6 +79,12 @@ verdict()
 	[[ $output == *"x.c:1: error: wrong"* ]]
 }
 
+@test "a compiler warning is a failure, and the tests still run" {
+	printf '#!/bin/sh\necho "x.c:1: warning: doubtful"\n' >bin/ninja
+	suite a <<<'echo 1..1; echo "ok 1 - x"'
+	verdict "1 passed, 1 failed, 0 skipped" 1
+}
+
 @test "a name selects one suite, an unknown one is a usage error" {
 	suite a <<<'echo 1..1; echo "ok 1 - x"'
 	suite b <<<'echo 1..1; echo "not ok 1 - x"'
