@@ -1,6 +1,5 @@
 #!/usr/bin/env bats
 # The judge is judged: ./check in a tree of its own, with suites that pass, fail, hang and vanish.
-# shellcheck disable=SC2154 # output, lines and status are set by run
 
 bats_require_minimum_version 1.5.0
 load ../lib/common
@@ -78,6 +77,12 @@ verdict()
 	suite a <<<'echo 1..1; echo "ok 1 - x"'
 	verdict "0 passed, 1 failed, 0 skipped" 1
 	[[ $output == *"x.c:1: error: wrong"* ]]
+}
+
+@test "a compiler warning is a failure, and the tests still run" {
+	printf '#!/bin/sh\necho "x.c:1: warning: doubtful"\n' >bin/ninja
+	suite a <<<'echo 1..1; echo "ok 1 - x"'
+	verdict "1 passed, 1 failed, 0 skipped" 1
 }
 
 @test "a name selects one suite, an unknown one is a usage error" {
