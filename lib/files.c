@@ -134,8 +134,8 @@ int files_replace(int dirfd, const char *name, mode_t mode, struct slice content
 	return r < 0 ? err_code(e, r, "write '%s'", name) : 0;
 }
 
-int files_write_atomic(int dirfd, const char *name, mode_t mode, struct slice content,
-	struct err *e)
+int files_write_atomic(
+	int dirfd, const char *name, mode_t mode, struct slice content, struct err *e)
 {
 	_cleanup_close_ int dir = -1;
 	int r = replace(dirfd, name, mode, content, true);
