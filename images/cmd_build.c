@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -24,7 +25,7 @@
 #include "lib/loop.h"
 #include "lib/paths.h"
 
-enum { TRIES = 3 };
+enum { TRIES = 3, PAUSE = 2000 /* ms */ };
 
 struct options {
 	const char *prefix, *arch, *name, *etc;
@@ -133,6 +134,8 @@ static int bootstrap(struct build *b, struct err *e)
 		.quiet = b->o.quiet,
 	};
 
+	struct pollfd stop = {.fd = b->signalfd, .events = POLLIN};
+
 	for (int tries = 1;; tries++) {
 		int r = fresh_root(b, e);
 
@@ -151,6 +154,10 @@ static int bootstrap(struct build *b, struct err *e)
 			(void)fprintf(stderr, "%s; trying again\n", e->msg);
 		}
 		err_clear(e);
+		/* a mirror in the midst of an update needs a moment */
+		if (poll(&stop, 1, PAUSE) > 0) {
+			return err_set(e, -EINTR, "interrupted");
+		}
 	}
 }
 
