@@ -33,7 +33,7 @@ teardown()
 	bg_ended mild
 	stop_seconds=1 stop_bg stubborn
 	bg_ended stubborn
-	run ! kill -0 -- "-$stubborn_pid"
+	wait_for 5 eval "! kill -0 -- -$stubborn_pid" # its children too
 }
 
 @test "free_port gives a port that can be bound" {

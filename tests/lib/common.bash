@@ -139,15 +139,9 @@ leftover_cgroups()
 
 leftover_processes()
 {
-	local dir link
-	for dir in /proc/[0-9]*; do
-		[[ ${dir#/proc/} != "$BASHPID" && ${dir#/proc/} != "$$" ]] || continue
-		for link in root cwd exe; do
-			if [[ $(readlink "$dir/$link" 2>/dev/null) == "$1"* ]]; then
-				echo "process ${dir#/proc/} ($link): $(tr '\0' ' ' <"$dir/cmdline" 2>/dev/null)"
-				break
-			fi
-		done
+	local link
+	find /proc/[0-9]*/{root,cwd,exe} -maxdepth 0 -lname "$1*" 2>/dev/null | while read -r link; do
+		echo "process ${link//[!0-9]/} (${link##*/}): $(tr '\0' ' ' 2>/dev/null <"${link%/*}/cmdline")"
 	done
 }
 
