@@ -15,7 +15,7 @@
 #include "bundles/etc.h"
 #include "bundles/ids.h"
 #include "bundles/record.h"
-#include "images/manifest.h"
+#include "lib/manifest.h"
 #include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"

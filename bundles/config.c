@@ -11,7 +11,7 @@
 #include "bundles/config.h"
 #include "bundles/record.h"
 #include "bundles/seccomp_policy.h"
-#include "images/manifest.h"
+#include "lib/manifest.h"
 #include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/json.h"

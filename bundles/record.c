@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "bundles/record.h"
-#include "images/manifest.h"
+#include "lib/manifest.h"
 #include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"

@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "images/debootstrap.h"
-#include "images/manifest.h"
+#include "lib/manifest.h"
 #include "images/recipe.h"
 #include "images/seal.h"
 #include "images/sources.h"

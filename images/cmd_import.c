@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 #include "images/extract.h"
-#include "images/manifest.h"
+#include "lib/manifest.h"
 #include "images/seal.h"
 #include "images/verbs.h"
 #include "lib/cleanup.h"

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "images/manifest.h"
+#include "lib/manifest.h"
 #include "images/verbs.h"
 #include "lib/buf.h"
 #include "lib/cleanup.h"

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "images/manifest.h"
+#include "lib/manifest.h"
 #include "images/verbs.h"
 #include "lib/cleanup.h"
 #include "lib/cli.h"

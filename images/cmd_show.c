@@ -2,7 +2,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "images/manifest.h"
+#include "lib/manifest.h"
 #include "images/verbs.h"
 #include "lib/buf.h"
 #include "lib/cleanup.h"

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "images/digest.h"
-#include "images/manifest.h"
+#include "lib/manifest.h"
 #include "images/seal.h"
 #include "images/tree.h"
 #include "lib/cleanup.h"

@@ -122,7 +122,7 @@ int json_read(const struct json *object, const struct json_field *fields, enum j
 /*
  * Writer: appends to a buf. Commas, quoting and escaping are its work; `key` is NULL inside arrays
  * and at the root. With indent the output is for people, two spaces a level. Output is a function
- * of the calls alone.
+ * of the calls alone, and always UTF-8: bytes of a string that are not become U+FFFD.
  */
 struct json_out {
 	struct buf *to; /* borrowed */

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "images/manifest.h"
+#include "lib/manifest.h"
 #include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
