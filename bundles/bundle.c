@@ -15,12 +15,12 @@
 #include "bundles/etc.h"
 #include "bundles/ids.h"
 #include "bundles/record.h"
-#include "lib/manifest.h"
 #include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/files.h"
 #include "lib/json.h"
+#include "lib/manifest.h"
 #include "lib/paths.h"
 #include "lib/staging.h"
 

@@ -11,10 +11,10 @@
 #include "bundles/config.h"
 #include "bundles/record.h"
 #include "bundles/seccomp_policy.h"
-#include "lib/manifest.h"
 #include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/json.h"
+#include "lib/manifest.h"
 #include "lib/paths.h"
 
 enum {

@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "bundles/record.h"
-#include "lib/manifest.h"
 #include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/json.h"
+#include "lib/manifest.h"
 #include "lib/paths.h"
 
 #define LOWER  "abcdefghijklmnopqrstuvwxyz"

@@ -10,7 +10,6 @@
 #include <time.h>
 
 #include "images/debootstrap.h"
-#include "lib/manifest.h"
 #include "images/recipe.h"
 #include "images/seal.h"
 #include "images/sources.h"
@@ -23,6 +22,7 @@
 #include "lib/files.h"
 #include "lib/log.h"
 #include "lib/loop.h"
+#include "lib/manifest.h"
 #include "lib/paths.h"
 
 enum { TRIES = 3, PAUSE = 2000 /* ms */ };

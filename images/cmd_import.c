@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 
 #include "images/extract.h"
-#include "lib/manifest.h"
 #include "images/seal.h"
 #include "images/verbs.h"
 #include "lib/cleanup.h"
@@ -17,6 +16,7 @@
 #include "lib/err.h"
 #include "lib/log.h"
 #include "lib/loop.h"
+#include "lib/manifest.h"
 
 enum { ENTRIES_DEFAULT = 2000000, MIB_DEFAULT = 32768 };
 

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "lib/manifest.h"
 #include "images/verbs.h"
 #include "lib/buf.h"
 #include "lib/cleanup.h"
@@ -12,6 +11,7 @@
 #include "lib/err.h"
 #include "lib/json.h"
 #include "lib/log.h"
+#include "lib/manifest.h"
 #include "lib/paths.h"
 
 struct options {

@@ -5,13 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/manifest.h"
 #include "images/verbs.h"
 #include "lib/cleanup.h"
 #include "lib/cli.h"
 #include "lib/err.h"
 #include "lib/json.h"
 #include "lib/log.h"
+#include "lib/manifest.h"
 #include "lib/paths.h"
 #include "lib/staging.h"
 

@@ -2,7 +2,6 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "lib/manifest.h"
 #include "images/verbs.h"
 #include "lib/buf.h"
 #include "lib/cleanup.h"
@@ -10,6 +9,7 @@
 #include "lib/err.h"
 #include "lib/files.h"
 #include "lib/log.h"
+#include "lib/manifest.h"
 
 struct options {
 	const char *prefix;

@@ -5,13 +5,13 @@
 #include <string.h>
 
 #include "images/digest.h"
-#include "lib/manifest.h"
 #include "images/verbs.h"
 #include "lib/cleanup.h"
 #include "lib/cli.h"
 #include "lib/err.h"
 #include "lib/files.h"
 #include "lib/log.h"
+#include "lib/manifest.h"
 
 struct options {
 	const char *prefix;

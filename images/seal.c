@@ -8,12 +8,12 @@
 #include <unistd.h>
 
 #include "images/digest.h"
-#include "lib/manifest.h"
 #include "images/seal.h"
 #include "images/tree.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/files.h"
+#include "lib/manifest.h"
 #include "lib/paths.h"
 
 int seal_begin(

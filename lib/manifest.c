@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/manifest.h"
 #include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/files.h"
 #include "lib/json.h"
+#include "lib/manifest.h"
 #include "lib/paths.h"
 
 bool manifest_name_ok(const char *name)
