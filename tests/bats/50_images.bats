@@ -2,6 +2,7 @@
 # fief-image: import, list, show, verify, rm, and builds that are cut off.
 # timeout: 420
 
+# shellcheck disable=SC2154 # bg_pid is set by start_bg
 bats_require_minimum_version 1.5.0
 load ../lib/common
 load ../lib/images

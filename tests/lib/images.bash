@@ -33,7 +33,7 @@ test_image()
 	local name=$1 prefix=$2 store
 	store=$(store_of "$prefix")
 	cached_image "$name" || return
-	mkdir -p -m 0711 "$store"
+	mkdir -p "$store"
 	[[ -e $store/$name ]] ||
 		cp -al "$(store_of "$FIEF_TEST_IMAGES")/$name" "$store/$name" 2>/dev/null ||
 		{
