@@ -161,9 +161,9 @@ static int mount_small(const char *target, const struct bundle *b, struct err *e
 	return r < 0 ? r : take_fd(&mnt);
 }
 
-static int make_dir(int dir_fd, const char *name, struct err *e)
+static int make_dir(int dir_fd, const char *name, mode_t mode, struct err *e)
 {
-	return mkdirat(dir_fd, name, 0755) < 0 ? err_errno(e, "make directory '%s'", name) : 0;
+	return mkdirat(dir_fd, name, mode) < 0 ? err_errno(e, "make directory '%s'", name) : 0;
 }
 
 static int step_containers(struct preparation *p, const char *target, struct err *e)
@@ -173,7 +173,7 @@ static int step_containers(struct preparation *p, const char *target, struct err
 	int r;
 
 	(void)snprintf(name, sizeof(name), "%u", p->b->uid);
-	r = mnt < 0 ? mnt : make_dir(mnt, name, e);
+	r = mnt < 0 ? mnt : make_dir(mnt, name, 0755, e);
 	if (r == 0) {
 		r = bind_only(p->home[HOME_SELF], mnt, name, QUIET, e);
 	}
@@ -217,15 +217,19 @@ static int bind_programs(int mnt, struct err *e)
 
 static int bind_log(const struct bundle *b, int mnt, struct err *e)
 {
-	_cleanup_free_ char *log = NULL;
+	_cleanup_free_ char *state = NULL, *log = NULL;
 	char tail[32];
 	int r;
 
 	(void)snprintf(tail, sizeof(tail), "%u/log", b->uid);
+	state = path_of(b->prefix, PATH_SHIM_STATE, NULL);
 	log = path_of(b->prefix, PATH_SHIM_STATE, tail);
-	r = files_mkdir_p(log, 0755, e);
+	r = files_mkdir_p(state, 0711, e);
 	if (r == 0) {
-		r = make_dir(mnt, "log", e);
+		r = files_mkdir_p(log, 0755, e);
+	}
+	if (r == 0) {
+		r = make_dir(mnt, "log", 0755, e);
 	}
 	return r < 0 ? r : bind_path(log, mnt, "log", e);
 }
@@ -239,7 +243,8 @@ static int step_fief(struct preparation *p, const char *target, struct err *e)
 		r = bind_log(p->b, mnt, e);
 	}
 	if (r == 0) {
-		r = make_dir(mnt, "run", e);
+		/* runc gives the tmpfs the mode of what it covers, whatever its options say */
+		r = make_dir(mnt, "run", 0711, e);
 	}
 	return r < 0 ? r : mount_restrict(mnt, MOUNT_ATTR_RDONLY, e);
 }
