@@ -20,6 +20,12 @@ static const struct verb {
 } verbs[] = {
 	{"prepare", verb_prepare, "mount what a bundle needs, for any runtime"},
 	{"release", verb_release, "undo prepare"},
+	{"run", verb_run, "run a bundle's container and keep it"},
+	{"state", verb_state, "show what a container does"},
+	{"exec", verb_exec, "run a command in a container as its customer"},
+	{"signal", verb_signal, "signal PID 1 of a container"},
+	{"stop", verb_stop, "stop a container in order"},
+	{"logs", verb_logs, "print what a container wrote"},
 };
 
 static void print_help(FILE *to)
