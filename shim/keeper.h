@@ -30,7 +30,7 @@ struct keeper_options {
 	const char *prefix;	  /* NULL: none */
 	const char *runtime;	  /* program */
 	const char *runtime_root; /* its --root */
-	int ready_fd; /* takes one struct err when the container runs (code 0) or cannot; -1 */
+	int ready_fd; /* takes one byte when the container runs, an err_send() when it cannot; -1 */
 };
 
 /* What `state` of the control socket tells. Strings are borrowed. */
