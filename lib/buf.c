@@ -27,9 +27,10 @@ static bool grow(struct buf *b, size_t want)
 		return false;
 	}
 	while (cap < want) {
-		cap *= 2; /* cannot wrap: want <= limit, far below SIZE_MAX / 2 */
+		cap = cap > limit / 2 ? limit : cap * 2;
 	}
-	p = realloc(b->p, cap);
+	cap = cap < limit ? cap : limit;
+	p = cap < SIZE_MAX ? realloc(b->p, cap + 1) : NULL; /* one more: a NUL always fits */
 	if (!p) {
 		return false;
 	}
@@ -46,7 +47,7 @@ char *buf_room(struct buf *b, size_t n)
 		b->failed = true;
 		return NULL;
 	}
-	if ((want > b->cap || !b->p) && !grow(b, want ? want : 1)) {
+	if ((want > b->cap || !b->p) && !grow(b, want)) {
 		b->failed = true;
 		return NULL;
 	}
@@ -94,7 +95,7 @@ void buf_putf(struct buf *b, const char *fmt, ...)
 	va_start(ap, fmt);
 	n = vsnprintf(NULL, 0, fmt, ap);
 	va_end(ap);
-	at = n < 0 ? NULL : buf_room(b, (size_t)n + 1);
+	at = n < 0 ? NULL : buf_room(b, (size_t)n);
 	if (!at) {
 		b->failed = true;
 		return;
@@ -127,7 +128,7 @@ void buf_drop(struct buf *b, size_t n)
 
 const char *buf_str(struct buf *b)
 {
-	char *at = buf_room(b, 1);
+	char *at = buf_room(b, 0);
 
 	if (!at) {
 		return NULL;

@@ -18,7 +18,7 @@ enum { BUF_LIMIT_DEFAULT = 16 << 20 }; /* bytes */
 struct buf {
 	char *p;      /* owned */
 	size_t n;     /* bytes in use */
-	size_t cap;   /* bytes allocated */
+	size_t cap;   /* bytes that fit before it grows; one more is allocated, for a NUL */
 	size_t limit; /* 0: BUF_LIMIT_DEFAULT */
 	bool failed;
 };

@@ -65,7 +65,8 @@ static int store(const struct cli_option *o, char *value, void *into, struct err
 		*(const char **)at = value;
 		return 0;
 	case CLI_LIST:
-		return list_add(at, value);
+		r = list_add(at, value);
+		return r < 0 ? err_set(e, r, "out of memory") : 0;
 	case CLI_U32:
 		r = cli_number(value, UINT32_MAX, &n, e);
 		if (r < 0) {
@@ -117,6 +118,24 @@ static const struct cli_option *find(const struct cli *cli, int val)
 	return NULL;
 }
 
+/* What getopt said with val ':' or '?'. Inside a cluster ("-xv") optind is not yet past the argument,
+ * so short options are told by optopt; it is 0 for an unknown long one. */
+static int refuse_option(const struct cli *cli, int val, char **argv, struct err *e)
+{
+	const struct cli_option *o = find(cli, optopt);
+
+	if (val == ':') {
+		return err_set(e, -EINVAL, "option '--%s' needs a value", o ? o->name : "");
+	}
+	if (optopt == 0) {
+		return err_set(e, -EINVAL, "unknown option '%s'", argv[optind - 1]);
+	}
+	if (o || optopt == VAL_HELP) {
+		return err_set(e, -EINVAL, "option '--%s' takes no value", o ? o->name : "help");
+	}
+	return err_set(e, -EINVAL, "unknown option '-%c'", optopt);
+}
+
 int cli_parse(const struct cli *cli, int argc, char **argv, void *into, struct err *e)
 {
 	char letters[2 * OPTIONS_MAX + 4];
@@ -133,11 +152,8 @@ int cli_parse(const struct cli *cli, int argc, char **argv, void *into, struct e
 			cli_print_help(cli);
 			return -ECANCELED;
 		}
-		if (val == ':') {
-			return err_set(e, -EINVAL, "option '%s' needs a value", argv[optind - 1]);
-		}
 		if (!o) {
-			return err_set(e, -EINVAL, "unknown option '%s'", argv[optind - 1]);
+			return refuse_option(cli, val, argv, e);
 		}
 		r = store(o, optarg, into, e);
 		if (r < 0) {
@@ -167,10 +183,12 @@ void cli_print_help(const struct cli *cli)
 
 int cli_failure(const struct cli *cli, int r, const struct err *e)
 {
+	struct err shown = {.code = e->code};
+
 	if (r == -ECANCELED) {
 		return 0;
 	}
-	(void)log_failure(e);
-	fprintf(stderr, "usage: %s\n", cli->usage);
+	(void)snprintf(shown.msg, sizeof(shown.msg), "%.300s (usage: %.150s)", e->msg, cli->usage);
+	(void)log_failure(&shown);
 	return 2;
 }

@@ -43,8 +43,8 @@ struct cli {
 /* Returns the index of the first operand in argv (which is permuted), or -EINVAL with the message,
  * or -ECANCELED after --help was printed. argv[0] is the name of the program or verb. */
 int cli_parse(const struct cli *cli, int argc, char **argv, void *into, struct err *e);
-/* What main() does with a negative result of cli_parse(): prints and returns the exit status, 0 for
- * help and 2 for a usage error. */
+/* What main() does with a negative result of cli_parse(): prints one line and returns the exit
+ * status, 0 for help and 2 for a usage error. */
 int cli_failure(const struct cli *cli, int r, const struct err *e);
 void cli_print_help(const struct cli *cli);
 void cli_list_done(struct cli_list *list);

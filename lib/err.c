@@ -26,12 +26,33 @@ const char *err_text(int errnum)
 	return text;
 }
 
-static void format(struct err *e, const char *cause, const char *fmt, va_list ap)
+/* "<story>: <cause>". What is too long is cut: the end of the story, which keeps a third of the room,
+ * and the middle of the cause, whose end says why. */
+static void join(char *msg, const char *story, const char *cause)
 {
-	int n = vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
+	int room = ERR_MSG_MAX - 3, least = room / 3, most = room - least;
+	int n = (int)strnlen(cause, ERR_MSG_MAX - 1);
+	int half = (most - 3) / 2;
 
-	if (cause && n >= 0 && (size_t)n < sizeof(e->msg)) {
-		(void)snprintf(e->msg + n, sizeof(e->msg) - (size_t)n, ": %s", cause);
+	if (n <= most) {
+		(void)snprintf(msg, ERR_MSG_MAX, "%.*s: %.*s", room - n, story, n, cause);
+	} else {
+		(void)snprintf(msg, ERR_MSG_MAX, "%.*s: %.*s...%.*s", least, story, half, cause,
+			half, cause + n - half);
+	}
+}
+
+/* The text is complete before e changes, as an argument may point into it. */
+static void format(struct err *e, int code, const char *cause, const char *fmt, va_list ap)
+{
+	char story[ERR_MSG_MAX];
+
+	(void)vsnprintf(story, sizeof(story), fmt, ap);
+	*e = (struct err){.code = code};
+	if (cause) {
+		join(e->msg, story, cause);
+	} else {
+		memcpy(e->msg, story, strlen(story) + 1);
 	}
 }
 
@@ -43,8 +64,7 @@ int err_errno(struct err *e, const char *fmt, ...)
 		va_list ap;
 
 		va_start(ap, fmt);
-		*e = (struct err){.code = code};
-		format(e, err_text(code), fmt, ap);
+		format(e, code, err_text(code), fmt, ap);
 		va_end(ap);
 	}
 	return -code;
@@ -56,8 +76,7 @@ int err_code(struct err *e, int r, const char *fmt, ...)
 		va_list ap;
 
 		va_start(ap, fmt);
-		*e = (struct err){.code = -r};
-		format(e, err_text(-r), fmt, ap);
+		format(e, -r, err_text(-r), fmt, ap);
 		va_end(ap);
 	}
 	return r;
@@ -69,8 +88,7 @@ int err_set(struct err *e, int r, const char *fmt, ...)
 		va_list ap;
 
 		va_start(ap, fmt);
-		*e = (struct err){.code = -r};
-		format(e, NULL, fmt, ap);
+		format(e, -r, NULL, fmt, ap);
 		va_end(ap);
 	}
 	return r;
@@ -98,7 +116,6 @@ int err_wrap(struct err *e, int r, const char *fmt, ...)
 {
 	char story[ERR_MSG_MAX], cause[ERR_MSG_MAX];
 	va_list ap;
-	int n;
 
 	if (!e) {
 		return r;
@@ -108,10 +125,7 @@ int err_wrap(struct err *e, int r, const char *fmt, ...)
 	va_end(ap);
 	memcpy(cause, e->msg, sizeof(cause));
 	e->code = -r;
-	n = snprintf(e->msg, sizeof(e->msg), "%s", story);
-	if (n >= 0 && (size_t)n < sizeof(e->msg)) {
-		(void)snprintf(e->msg + n, sizeof(e->msg) - (size_t)n, ": %s", cause);
-	}
+	join(e->msg, story, cause);
 	return r;
 }
 

@@ -11,7 +11,7 @@
 #pragma once
 
 enum {
-	ERR_MSG_MAX = 480, /* bytes, with the terminating NUL; longer text is cut */
+	ERR_MSG_MAX = 480, /* bytes, with the terminating NUL; longer text is cut, the cause last */
 	ERR_MEMBER_MAX =
 		128, /* JSON path of the offending member, e.g. ".linux.namespaces[2].type" */
 };

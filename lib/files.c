@@ -24,33 +24,46 @@ static ssize_t read_some(int fd, char *at, size_t n)
 	return got;
 }
 
+static int read_all(int fd, size_t max, struct buf *to)
+{
+	char part[8192];
+	size_t total = 0;
+
+	for (;;) {
+		ssize_t n = read_some(fd, part, sizeof(part));
+
+		if (n <= 0) {
+			return n < 0 ? -errno : 0;
+		}
+		total += (size_t)n;
+		if (total > max) {
+			return -EFBIG;
+		}
+		buf_put(to, (struct slice){.p = part, .n = (size_t)n});
+		if (buf_failed(to)) {
+			return -ENOMEM;
+		}
+	}
+}
+
 int files_read(int dirfd, const char *path, size_t max, struct buf *to, struct err *e)
 {
 	_cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
-	size_t total = 0;
+	size_t before = to->n;
+	int r;
 
 	if (fd < 0) {
 		return err_errno(e, "open '%s'", path);
 	}
-	for (;;) {
-		char *at = buf_room(to, 8192);
-		ssize_t n = at ? read_some(fd, at, 8192) : -1;
-
-		if (!at) {
-			return err_set(e, -ENOMEM, "read '%s': out of memory", path);
-		}
-		if (n < 0) {
-			return err_errno(e, "read '%s'", path);
-		}
-		if (n == 0) {
-			return 0;
-		}
-		total += (size_t)n;
-		if (total > max) {
-			return err_set(e, -EFBIG, "read '%s': more than %zu bytes", path, max);
-		}
-		buf_added(to, (size_t)n);
+	r = read_all(fd, max, to);
+	if (r == 0) {
+		return 0;
 	}
+	to->n = before;
+	if (r == -EFBIG) {
+		return err_set(e, r, "read '%s': more than %zu bytes", path, max);
+	}
+	return err_code(e, r, "read '%s'", path);
 }
 
 int files_write_all(int fd, struct slice s)
@@ -90,6 +103,9 @@ int files_write_atomic(
 
 	if (n < 0 || (size_t)n >= sizeof(tmp)) {
 		return err_code(e, -ENAMETOOLONG, "write '%s'", name);
+	}
+	if (strchr(name, '/')) {
+		return err_set(e, -EINVAL, "write '%s': not a name in the directory", name);
 	}
 	(void)unlinkat(dirfd, tmp, 0); /* of an earlier process with our pid */
 	fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -164,12 +180,37 @@ int files_open_in_root(int dirfd, const char *path, int flags, mode_t mode, stru
 	return open_resolved(dirfd, path, &how, e);
 }
 
+/* mkdirat(2) with the mode that was asked for, whatever the umask: a chmod afterwards could meet
+ * something else under that name. */
+static int make_dir(int dirfd, const char *name, mode_t mode)
+{
+	mode_t mask = umask(0);
+	int r = mkdirat(dirfd, name, mode) < 0 ? -errno : 0;
+
+	(void)umask(mask);
+	return r == -EEXIST ? 0 : r;
+}
+
+static int check_dir(const char *path, struct err *e)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0) {
+		return err_errno(e, "make directory '%s'", path);
+	}
+	return S_ISDIR(st.st_mode) ? 0 : err_code(e, -ENOTDIR, "make directory '%s'", path);
+}
+
 int files_mkdir_p(const char *path, mode_t mode, struct err *e)
 {
 	_cleanup_free_ char *copy = strdup(path);
+	int r;
 
 	if (!copy) {
 		return err_set(e, -ENOMEM, "out of memory");
+	}
+	if (!*copy) {
+		return err_set(e, -EINVAL, "make directory '': the path is empty");
 	}
 	for (char *c = copy + 1;; c++) {
 		char was = *c;
@@ -178,11 +219,12 @@ int files_mkdir_p(const char *path, mode_t mode, struct err *e)
 			continue;
 		}
 		*c = '\0';
-		if (mkdir(copy, mode) < 0 && errno != EEXIST) {
-			return err_errno(e, "make directory '%s'", copy);
+		r = make_dir(AT_FDCWD, copy, mode);
+		if (r < 0) {
+			return err_code(e, r, "make directory '%s'", copy);
 		}
 		if (was == '\0') {
-			return 0;
+			return check_dir(copy, e);
 		}
 		*c = was;
 	}
@@ -190,10 +232,11 @@ int files_mkdir_p(const char *path, mode_t mode, struct err *e)
 
 int files_mkdir_open(int dirfd, const char *name, mode_t mode, struct err *e)
 {
+	int r = make_dir(dirfd, name, mode);
 	int fd;
 
-	if (mkdirat(dirfd, name, mode) < 0 && errno != EEXIST) {
-		return err_errno(e, "make directory '%s'", name);
+	if (r < 0) {
+		return err_code(e, r, "make directory '%s'", name);
 	}
 	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? err_errno(e, "open directory '%s'", name) : fd;
@@ -211,56 +254,100 @@ static int open_same_mount(int dirfd, const char *name)
 	return (int)syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
 }
 
-static int remove_entry(int dirfd, const char *name, struct err *e);
+/*
+ * A removal. Each level holds a descriptor and a stack frame, and whoever fills the tree decides on
+ * its depth: a directory deeper than DEPTH_MAX is first moved up, into the top of the tree.
+ */
+struct removal {
+	int top;	/* the directory that is being emptied; borrowed */
+	unsigned depth; /* of the current directory below top */
+	unsigned moved; /* directories moved up so far */
+	struct err *e;
+};
 
-/* Takes fd, a directory, and removes what is in it. */
-static int empty_dir(int fd, struct err *e)
+enum { DEPTH_MAX = 100, PASSES_MAX = 10000 };
+
+static int remove_entry(struct removal *rm, int dirfd, const char *name);
+
+/* Removes what is in the directory `dir` once, as far as it shows. */
+static int empty_dir(struct removal *rm, DIR *dir)
 {
-	_cleanup_dir_ DIR *dir = fdopendir(fd);
 	struct dirent *d;
 
-	if (!dir) {
-		close_fd(&fd);
-		return err_errno(e, "read directory");
-	}
 	while ((errno = 0, d = readdir(dir))) {
 		int r = 0;
 
 		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0) {
-			r = remove_entry(fd, d->d_name, e);
+			r = remove_entry(rm, dirfd(dir), d->d_name);
 		}
 		if (r < 0) {
 			return r;
 		}
 	}
-	return errno ? err_errno(e, "read directory") : 0;
+	return errno ? err_errno(rm->e, "read directory") : 0;
 }
 
-static int remove_entry(int dirfd, const char *name, struct err *e)
+static int move_up(struct removal *rm, int dirfd, const char *name)
 {
-	int fd, r;
+	char up[64];
 
+	if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0) {
+		return 0;
+	}
+	(void)snprintf(up, sizeof(up), ".removing.%d.%u", (int)getpid(), rm->moved++);
+	if (renameat2(dirfd, name, rm->top, up, RENAME_NOREPLACE) < 0 && errno != EEXIST) {
+		return err_errno(rm->e, "remove '%s'", name);
+	}
+	return 0; /* if it exists, the directory is not empty, and the next pass comes */
+}
+
+static int remove_dir(struct removal *rm, int dirfd, const char *name)
+{
+	_cleanup_dir_ DIR *dir = NULL;
+	int fd = open_same_mount(dirfd, name);
+	int r = 1;
+
+	if (fd < 0 && errno == EXDEV) {
+		return err_set(rm->e, -EBUSY, "remove '%s': something is mounted there", name);
+	}
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir) {
+		close_fd(&fd);
+		return err_errno(rm->e, "remove '%s'", name);
+	}
+	if (rm->depth++ == 0) {
+		rm->top = fd;
+	}
+	/* once more when entries were moved here, but not for ever for a writer who adds more */
+	for (int pass = 0; r > 0 && pass < PASSES_MAX; pass++) {
+		rewinddir(dir);
+		r = empty_dir(rm, dir);
+		if (r == 0 && unlinkat(dirfd, name, AT_REMOVEDIR) < 0) {
+			r = err_errno(rm->e, "remove '%s'", name);
+			r = r == -ENOTEMPTY ? 1 : r;
+		}
+	}
+	rm->depth--;
+	return r > 0 ? -ENOTEMPTY : r;
+}
+
+static int remove_entry(struct removal *rm, int dirfd, const char *name)
+{
 	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT) {
 		return 0;
 	}
-	if (errno != EISDIR && errno != EPERM) {
-		return err_errno(e, "remove '%s'", name);
+	if (errno != EISDIR) {
+		return err_errno(rm->e, "remove '%s'", name);
 	}
-	fd = open_same_mount(dirfd, name);
-	if (fd < 0 && errno == EXDEV) {
-		return err_set(e, -EBUSY, "remove '%s': something is mounted there", name);
-	}
-	if (fd < 0) {
-		return err_errno(e, "remove '%s'", name);
-	}
-	r = empty_dir(fd, e);
-	if (r == 0 && unlinkat(dirfd, name, AT_REMOVEDIR) < 0) {
-		r = err_errno(e, "remove '%s'", name);
-	}
-	return r;
+	return rm->depth > DEPTH_MAX ? move_up(rm, dirfd, name) : remove_dir(rm, dirfd, name);
 }
 
 int files_remove_tree(int dirfd, const char *name, struct err *e)
 {
-	return remove_entry(dirfd, name, e);
+	struct removal rm = {.top = -1, .e = e};
+
+	if (!*name || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+		return err_set(e, -EINVAL, "remove '%s': not a name in the directory", name);
+	}
+	return remove_entry(&rm, dirfd, name);
 }

@@ -13,7 +13,8 @@
 struct buf;
 struct err;
 
-/* Appends the whole file to `to`. -EFBIG when it holds more than max bytes. The message names path. */
+/* Appends the whole file to `to`, or nothing. -EFBIG when it holds more than max bytes, -ENOMEM when
+ * it does not fit into `to`. The message names path. */
 int files_read(int dirfd, const char *path, size_t max, struct buf *to, struct err *e);
 
 /* Replaces `name` in dirfd: writes a temporary file of the same directory, fsync, rename, fsync of
@@ -34,12 +35,13 @@ int files_open_beneath(int dirfd, const char *path, int flags, mode_t mode, stru
  * (RESOLVE_IN_ROOT). */
 int files_open_in_root(int dirfd, const char *path, int flags, mode_t mode, struct err *e);
 
-/* Makes the directories of an absolute host path that root alone controls, each with mode. */
+/* Makes the directories of an absolute host path that root alone controls, each new one with mode,
+ * whatever the umask. */
 int files_mkdir_p(const char *path, mode_t mode, struct err *e);
 /* Makes one directory when it is missing and opens it; symbolic links are refused. Returns an
  * owned descriptor. */
 int files_mkdir_open(int dirfd, const char *name, mode_t mode, struct err *e);
 
 /* Removes name in dirfd with all below it; follows no link and crosses no mount point. Missing is
- * success. -EBUSY when a mount point is in the way. */
+ * success. -EBUSY when a mount point is in the way, -EINVAL when name is a path. */
 int files_remove_tree(int dirfd, const char *name, struct err *e);

@@ -21,6 +21,7 @@
 #include "lib/err.h"
 #include "lib/files.h"
 #include "lib/json.h"
+#include "lib/utf8.h"
 
 const struct json_limits json_limits_default = {.size = 1 << 20, .depth = 64, .members = 4096};
 
@@ -68,9 +69,13 @@ static void *arena_alloc(struct json_doc *doc, size_t n)
 	return (char *)c->start + c->used - need;
 }
 
+/* Names the array or object that was being filled, as what it holds is not a node yet. */
 static int refuse(struct parser *p, int r, const char *why)
 {
-	p->failure = err_set(p->e, r, "%s", why);
+	char path[ERR_MEMBER_MAX];
+
+	json_path(p->open, path, sizeof(path));
+	p->failure = err_member(p->e, r, path, "%s", why);
 	return 0;
 }
 
@@ -79,7 +84,7 @@ static const char *arena_str(struct parser *p, const unsigned char *s, size_t n)
 	char *copy;
 
 	if (memchr(s, 0, n)) {
-		(void)refuse(p, -EINVAL, "string holds a NUL character");
+		(void)refuse(p, -EINVAL, "a string in it holds a NUL character");
 		return NULL;
 	}
 	copy = arena_alloc(p->doc, n + 1);
@@ -97,7 +102,7 @@ static struct json *add(struct parser *p, enum json_type type)
 	struct json *v;
 
 	if (p->open && p->open->count >= p->limits->members) {
-		(void)refuse(p, -E2BIG, "too many members in one array or object");
+		(void)refuse(p, -E2BIG, "too many members");
 		return NULL;
 	}
 	v = arena_alloc(p->doc, sizeof(*v));
@@ -193,21 +198,53 @@ static int on_close(void *ctx)
 	return 1;
 }
 
+static int by_key(const void *a, const void *b)
+{
+	const struct json *const *x = a, *const *y = b;
+
+	return strcmp((*x)->key, (*y)->key);
+}
+
+/* Sorted, as comparing each with each takes a second for the worst text within the limits. */
+static int refuse_duplicates(struct parser *p, const struct json *object)
+{
+	_cleanup_free_ const struct json **sorted = NULL;
+	const struct json *v;
+
+	if (object->count < 2) {
+		return 1;
+	}
+	sorted = calloc(object->count, sizeof(*sorted));
+	if (!sorted) {
+		return refuse(p, -ENOMEM, "out of memory");
+	}
+	json_each(v, object)
+	{
+		sorted[v->index] = v;
+	}
+	qsort(sorted, object->count, sizeof(*sorted), by_key);
+	for (uint32_t i = 1; i < object->count; i++) {
+		if (strcmp(sorted[i - 1]->key, sorted[i]->key) == 0) {
+			p->failure = json_error(p->e, sorted[i], "duplicate key");
+			return 0;
+		}
+	}
+	return 1;
+}
+
+static int on_object_close(void *ctx)
+{
+	struct parser *p = ctx;
+
+	return refuse_duplicates(p, p->open) && on_close(p);
+}
+
 static int on_key(void *ctx, const unsigned char *s, size_t n)
 {
 	struct parser *p = ctx;
-	const struct json *twin;
 
 	p->key = arena_str(p, s, n);
-	if (!p->key) {
-		return 0;
-	}
-	twin = json_get(p->open, p->key);
-	if (twin) {
-		p->failure = json_error(p->e, twin, "duplicate key");
-		return 0;
-	}
-	return 1;
+	return p->key != NULL;
 }
 
 static const yajl_callbacks callbacks = {
@@ -217,26 +254,88 @@ static const yajl_callbacks callbacks = {
 	.yajl_string = on_string,
 	.yajl_start_map = on_object,
 	.yajl_map_key = on_key,
-	.yajl_end_map = on_close,
+	.yajl_end_map = on_object_close,
 	.yajl_start_array = on_array,
 	.yajl_end_array = on_close,
 };
 
-/* "line L, column C: <what yajl says>", without yajl's line feed. */
-static int syntax_error(yajl_handle y, struct slice text, struct err *e)
+static int error_at(struct slice text, size_t at, struct err *e, struct slice why)
 {
-	unsigned char *said = yajl_get_error(y, 0, (const unsigned char *)text.p, text.n);
-	size_t at = yajl_get_bytes_consumed(y), line = 1, column = 1;
-	int r;
+	size_t line = 1, column = 1;
 
 	for (size_t i = 0; i < at && i < text.n; i++) {
 		column = text.p[i] == '\n' ? 1 : column + 1;
 		line += text.p[i] == '\n';
 	}
-	r = err_set(e, -EINVAL, "not valid JSON at line %zu, column %zu: %.*s", line, column,
-		said ? (int)strcspn((const char *)said, "\n") : 0, said ? (const char *)said : "");
+	return err_set(e, -EINVAL, "not valid JSON at line %zu, column %zu: %.*s", line, column,
+		(int)why.n, why.p);
+}
+
+/* What yajl says, without its line feed. */
+static int syntax_error(yajl_handle y, struct slice text, struct err *e)
+{
+	unsigned char *said = yajl_get_error(y, 0, (const unsigned char *)text.p, text.n);
+	struct slice why = slice_of(said ? (const char *)said : "syntax error");
+	size_t at = yajl_get_bytes_consumed(y); /* past the character that offends */
+	int r;
+
+	why.n = strcspn(why.p, "\n");
+	r = error_at(text, at ? at - 1 : 0, e, why);
 	yajl_free_error(y, said);
 	return r;
+}
+
+/* The value of four hexadecimal digits, -1 if they are not. */
+static int hex4(struct slice s)
+{
+	int value = 0;
+
+	for (size_t i = 0; i < 4; i++) {
+		const char *digits = "0123456789abcdef";
+		const char *at = i < s.n && s.p[i] ? strchr(digits, s.p[i] | 0x20) : NULL;
+
+		if (!at || (s.p[i] >= 0x10 && s.p[i] < 0x1a)) {
+			return -1;
+		}
+		value = value << 4 | (int)(at - digits);
+	}
+	return value;
+}
+
+/* Length of the escape that s begins with; 0 for half of a surrogate pair. Other faults are yajl's to
+ * find. */
+static size_t escape_length(struct slice s)
+{
+	int unit = s.n > 1 && s.p[1] == 'u' ? hex4(slice_skip(s, 2)) : -1;
+	struct slice next = slice_skip(s, 6);
+	int low = next.n > 1 && next.p[0] == '\\' && next.p[1] == 'u' ? hex4(slice_skip(next, 2))
+								      : -1;
+
+	if (unit < 0xd800 || unit > 0xdfff) {
+		return 2;
+	}
+	return unit < 0xdc00 && low >= 0xdc00 && low <= 0xdfff ? 12 : 0;
+}
+
+/* yajl takes overlong forms, encoded surrogates and code points past U+10FFFF for UTF-8, and makes
+ * "?" or bad UTF-8 of half a surrogate pair: two texts would mean one string. */
+static int check_characters(struct slice text, struct err *e)
+{
+	size_t valid = utf8_valid(text);
+
+	if (valid < text.n) {
+		return error_at(text, valid, e, SLICE("not UTF-8"));
+	}
+	for (size_t i = 0; i < text.n;) {
+		/* a backslash outside of strings is an error that yajl finds */
+		size_t n = text.p[i] == '\\' ? escape_length(slice_skip(text, i)) : 1;
+
+		if (n == 0) {
+			return error_at(text, i, e, SLICE("half of a surrogate pair"));
+		}
+		i += n;
+	}
+	return 0;
 }
 
 static int run_parser(yajl_handle y, struct parser *p, struct slice text)
@@ -269,6 +368,10 @@ int json_parse(
 	if (text.n > p.limits->size) {
 		return err_set(e, -E2BIG, "JSON text of %zu bytes is over the limit of %zu", text.n,
 			p.limits->size);
+	}
+	r = check_characters(text, e);
+	if (r < 0) {
+		return r;
 	}
 	doc = calloc(1, sizeof(*doc));
 	p.doc = doc;
@@ -388,247 +491,4 @@ const char *json_type_name(enum json_type type)
 	};
 
 	return names[type];
-}
-
-static int expect(const struct json *v, enum json_type type, struct err *e)
-{
-	if (v->type != type) {
-		return json_error(
-			e, v, "must be %s, not %s", json_type_name(type), json_type_name(v->type));
-	}
-	return 0;
-}
-
-int json_read_bool(const struct json *v, void *at, struct err *e)
-{
-	int r = expect(v, JSON_BOOL, e);
-
-	if (r == 0) {
-		*(bool *)at = v->truth;
-	}
-	return r;
-}
-
-int json_read_str(const struct json *v, void *at, struct err *e)
-{
-	int r = expect(v, JSON_STRING, e);
-
-	if (r == 0) {
-		*(const char **)at = v->text;
-	}
-	return r;
-}
-
-int json_read_abs_path(const struct json *v, void *at, struct err *e)
-{
-	int r = expect(v, JSON_STRING, e);
-
-	if (r == 0 && v->text[0] != '/') {
-		return json_error(e, v, "must be an absolute path, not '%.100s'", v->text);
-	}
-	if (r == 0) {
-		*(const char **)at = v->text;
-	}
-	return r;
-}
-
-static int read_digits(
-	const struct json *v, const char *digits, uint64_t max, uint64_t *ret, struct err *e)
-{
-	uint64_t n = 0;
-
-	for (const char *c = digits; *c; c++) {
-		if (*c < '0' || *c > '9') {
-			return json_error(e, v, "must be an integer, not %.40s", v->text);
-		}
-		if (__builtin_mul_overflow(n, (uint64_t)10, &n) ||
-			__builtin_add_overflow(n, (uint64_t)(*c - '0'), &n) || n > max) {
-			return json_error(e, v, "%.40s is out of range", v->text);
-		}
-	}
-	*ret = n;
-	return 0;
-}
-
-int json_read_u64(const struct json *v, void *at, struct err *e)
-{
-	int r = expect(v, JSON_NUMBER, e);
-
-	if (r < 0) {
-		return r;
-	}
-	if (v->text[0] == '-') {
-		return json_error(e, v, "must not be negative, but is %.40s", v->text);
-	}
-	return read_digits(v, v->text, UINT64_MAX, at, e);
-}
-
-int json_read_i64(const struct json *v, void *at, struct err *e)
-{
-	int r = expect(v, JSON_NUMBER, e);
-	bool minus = r == 0 && v->text[0] == '-';
-	uint64_t n;
-
-	if (r < 0) {
-		return r;
-	}
-	r = read_digits(v, v->text + minus, (uint64_t)INT64_MAX + minus, &n, e);
-	if (r < 0) {
-		return r;
-	}
-	*(int64_t *)at = minus ? (int64_t)(0 - n) : (int64_t)n;
-	return 0;
-}
-
-static int read_ranged(const struct json *v, int64_t min, int64_t max, int64_t *ret, struct err *e)
-{
-	int r = json_read_i64(v, ret, e);
-
-	if (r == 0 && (*ret < min || *ret > max)) {
-		return json_error(e, v, "%.40s is out of range", v->text);
-	}
-	return r;
-}
-
-int json_read_u32(const struct json *v, void *at, struct err *e)
-{
-	int64_t n;
-	int r = read_ranged(v, 0, UINT32_MAX, &n, e);
-
-	if (r == 0) {
-		*(uint32_t *)at = (uint32_t)n;
-	}
-	return r;
-}
-
-int json_read_int(const struct json *v, void *at, struct err *e)
-{
-	int64_t n;
-	int r = read_ranged(v, INT32_MIN, INT32_MAX, &n, e);
-
-	if (r == 0) {
-		*(int *)at = (int)n;
-	}
-	return r;
-}
-
-int json_read_any(const struct json *v, void *at, struct err *e)
-{
-	(void)e;
-	*(const struct json **)at = v;
-	return 0;
-}
-
-int json_read_object_node(const struct json *v, void *at, struct err *e)
-{
-	int r = expect(v, JSON_OBJECT, e);
-
-	return r < 0 ? r : json_read_any(v, at, e);
-}
-
-int json_read_array_node(const struct json *v, void *at, struct err *e)
-{
-	int r = expect(v, JSON_ARRAY, e);
-
-	return r < 0 ? r : json_read_any(v, at, e);
-}
-
-int json_read_strv(const struct json *v, void *at, struct err *e)
-{
-	_cleanup_free_ const char **strv = NULL;
-	const struct json *item;
-	int r = expect(v, JSON_ARRAY, e);
-
-	if (r < 0) {
-		return r;
-	}
-	strv = calloc((size_t)v->count + 1, sizeof(*strv));
-	if (!strv) {
-		return err_set(e, -ENOMEM, "out of memory");
-	}
-	json_each(item, v)
-	{
-		r = json_read_str(item, &strv[item->index], e);
-		if (r < 0) {
-			return r;
-		}
-	}
-	*(const char ***)at = take_ptr(&strv);
-	return 0;
-}
-
-int json_read_opt_i64(const struct json *v, void *at, struct err *e)
-{
-	struct opt_i64 *opt = at;
-	int r = json_read_i64(v, &opt->v, e);
-
-	opt->set = r == 0;
-	return r;
-}
-
-int json_read_opt_u64(const struct json *v, void *at, struct err *e)
-{
-	struct opt_u64 *opt = at;
-	int r = json_read_u64(v, &opt->v, e);
-
-	opt->set = r == 0;
-	return r;
-}
-
-int json_read_opt_bool(const struct json *v, void *at, struct err *e)
-{
-	struct opt_bool *opt = at;
-	int r = json_read_bool(v, &opt->v, e);
-
-	opt->set = r == 0;
-	return r;
-}
-
-static const struct json_field *find_field(const struct json_field *fields, const char *name)
-{
-	for (; fields->name; fields++) {
-		if (strcmp(fields->name, name) == 0) {
-			return fields;
-		}
-	}
-	return NULL;
-}
-
-static int check_required(const struct json *object, const struct json_field *fields, struct err *e)
-{
-	for (; fields->name; fields++) {
-		const struct json *v = json_get(object, fields->name);
-
-		if (fields->presence == JSON_REQUIRED && (!v || v->type == JSON_NULL)) {
-			return json_error(e, object, "member '%s' is missing", fields->name);
-		}
-	}
-	return 0;
-}
-
-int json_read(const struct json *object, const struct json_field *fields, enum json_unknown unknown,
-	void *into, struct err *e)
-{
-	const struct json *v;
-	int r = expect(object, JSON_OBJECT, e);
-
-	if (r < 0) {
-		return r;
-	}
-	json_each(v, object)
-	{
-		const struct json_field *f = find_field(fields, v->key);
-
-		if (!f && unknown == JSON_UNKNOWN_REFUSED) {
-			return json_error(e, v, "unknown member");
-		}
-		if (!f || v->type == JSON_NULL) {
-			continue;
-		}
-		r = f->read(v, (char *)into + f->offset, e);
-		if (r < 0) {
-			return r;
-		}
-	}
-	return check_required(object, fields, e);
 }

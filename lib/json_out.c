@@ -4,6 +4,7 @@
 
 #include "lib/buf.h"
 #include "lib/json.h"
+#include "lib/utf8.h"
 
 static void newline(struct json_out *o)
 {
@@ -16,11 +17,11 @@ static void newline(struct json_out *o)
 	}
 }
 
+/* s is valid UTF-8. */
 static void put_escaped(struct buf *to, struct slice s)
 {
 	size_t plain = 0; /* start of the run that needs no escape */
 
-	buf_put_u8(to, '"');
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 
@@ -39,7 +40,23 @@ static void put_escaped(struct buf *to, struct slice s)
 		}
 		plain = i + 1;
 	}
-	buf_put(to, (struct slice){.p = s.p + plain, .n = s.n - plain});
+	buf_put(to, slice_skip(s, plain));
+}
+
+/* Bytes that are not UTF-8 (an argument, a name of a file) become U+FFFD: output is always JSON. */
+static void put_string(struct buf *to, struct slice s)
+{
+	buf_put_u8(to, '"');
+	for (;;) {
+		size_t n = utf8_valid(s);
+
+		put_escaped(to, (struct slice){.p = s.p, .n = n});
+		if (n == s.n) {
+			break;
+		}
+		buf_put_str(to, "\xef\xbf\xbd");
+		s = slice_skip(s, n + 1);
+	}
 	buf_put_u8(to, '"');
 }
 
@@ -53,7 +70,7 @@ static void lead(struct json_out *o, const char *key)
 		newline(o);
 	}
 	if (key) {
-		put_escaped(o->to, slice_of(key));
+		put_string(o->to, slice_of(key));
 		buf_put_str(o->to, o->indent ? ": " : ":");
 	}
 	o->comma = true;
@@ -105,7 +122,7 @@ void json_out_array_end(struct json_out *o)
 void json_out_slice(struct json_out *o, const char *key, struct slice s)
 {
 	lead(o, key);
-	put_escaped(o->to, s);
+	put_string(o->to, s);
 }
 
 void json_out_str(struct json_out *o, const char *key, const char *s)

@@ -46,10 +46,13 @@ void log_at(enum log_level level, const char *fmt, ...)
 		return;
 	}
 	head = snprintf(line, sizeof(line) - 1, "%s: %s: ", logging.name, names[level]);
+	if (head < 0 || (size_t)head >= sizeof(line) - 1) {
+		return;
+	}
 	va_start(ap, fmt);
 	body = vsnprintf(line + head, sizeof(line) - 1 - (size_t)head, fmt, ap);
 	va_end(ap);
-	if (head > 0 && body >= 0) {
+	if (body >= 0) {
 		put_line(line, strlen(line));
 	}
 	errno = saved;

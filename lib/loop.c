@@ -151,7 +151,14 @@ static int reserve_timer(struct loop *loop)
 
 int loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t usec)
 {
-	timer->due = loop->now + usec;
+	/* The clock, not loop->now: that is old before loop_run() and in a slow callback. Never due in
+	 * the pass that runs now, so a timer that arms itself again with 0 does not starve the rest. */
+	if (__builtin_add_overflow(clock_usec(), usec, &timer->due)) {
+		timer->due = UINT64_MAX;
+	}
+	if (timer->due <= loop->now) {
+		timer->due = loop->now + 1;
+	}
 	if (timer->slot) {
 		sift_up(loop, timer->slot - 1);
 		sift_down(loop, timer->slot - 1);

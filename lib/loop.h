@@ -41,7 +41,8 @@ struct loop *loop_free(struct loop *loop); /* returns NULL; sources are not clos
 int loop_watch(struct loop *loop, struct loop_io *io, uint32_t epoll_events, struct err *e);
 void loop_unwatch(struct loop *loop, struct loop_io *io);
 
-/* Arms or moves the timer to `usec` from now. -ENOMEM only when the heap cannot grow. */
+/* Arms or moves the timer to `usec` from now, at the earliest the next turn of the loop; UINT64_MAX:
+ * never. -ENOMEM only when the heap cannot grow. */
 int loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t usec);
 void loop_timer_clear(struct loop *loop, struct loop_timer *timer);
 

@@ -38,6 +38,8 @@ static inline bool slice_starts(struct slice s, struct slice prefix)
 /* The rest of s after its first n bytes; empty when there are fewer. */
 static inline struct slice slice_skip(struct slice s, size_t n)
 {
-	return n >= s.n ? (struct slice){.p = s.p + s.n, .n = 0}
-			: (struct slice){.p = s.p + n, .n = s.n - n};
+	size_t skip = n < s.n ? n : s.n;
+
+	/* no arithmetic on the NULL of an empty slice */
+	return skip ? (struct slice){.p = s.p + skip, .n = s.n - skip} : s;
 }

@@ -25,6 +25,10 @@ static void put_counted(struct buf *to, struct slice s)
 
 void uwsgi_put(struct buf *to, struct slice key, struct slice value)
 {
+	if (key.n == 0) {
+		to->failed = true;
+		return;
+	}
 	put_counted(to, key);
 	put_counted(to, value);
 }

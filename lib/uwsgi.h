@@ -25,7 +25,7 @@ struct uwsgi_header {
 
 /* Begins a packet at the end of `to`; returns the position to give to uwsgi_end(). */
 size_t uwsgi_begin(struct buf *to, uint8_t modifier1);
-/* Adds one variable. A key or value over 65535 bytes makes `to` failed. */
+/* Adds one variable. An empty key, and a key or value over 65535 bytes, makes `to` failed. */
 void uwsgi_put(struct buf *to, struct slice key, struct slice value);
 /* Fills in the size. A block over 65535 bytes makes `to` failed. */
 void uwsgi_end(struct buf *to, size_t begun, uint8_t modifier2);
