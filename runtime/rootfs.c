@@ -173,7 +173,7 @@ static int configure_fs(int fs, const struct mount_step *step, struct err *e)
 static int make_fs(const struct mount_step *step, struct err *e)
 {
 	_cleanup_close_ int fs = fsopen(step->mount->type, FSOPEN_CLOEXEC);
-	unsigned attrs = (unsigned)step->options.attr_set;
+	unsigned attrs = (unsigned)(step->options.attr_set | step->options.attr_set_rec);
 	int mount, r;
 
 	if (fs < 0) {
@@ -190,6 +190,7 @@ static int make_fs(const struct mount_step *step, struct err *e)
 static int mount_fs(int root, const struct mount_step *step, struct err *e)
 {
 	_cleanup_close_ int target = open_step_target(root, step, e);
+	struct mount_attr shared = {.propagation = step->options.propagation};
 	_cleanup_close_ int mount = -1;
 
 	if (target < 0) {
@@ -199,7 +200,9 @@ static int mount_fs(int root, const struct mount_step *step, struct err *e)
 	if (mount < 0) {
 		return err_wrap(e, mount, "mount '%s'", step->mount->destination);
 	}
-	if (rootfs_attach(mount, target) < 0) {
+	if (rootfs_attach(mount, target) < 0 ||
+		(shared.propagation &&
+			mount_setattr(mount, "", AT_EMPTY_PATH, &shared, sizeof(shared)) < 0)) {
 		return err_errno(e, "mount '%s'", step->mount->destination);
 	}
 	return 0;
