@@ -53,7 +53,7 @@ static int set_names(const struct spec *spec, struct err *e)
 static int enter_namespaces(struct launch *l, struct err *e)
 {
 	/* First of all: a process that allocates in its parent's cgroup is charged there for ever. */
-	int r = l->use_cgroup ? cgroup_join(&l->cgroup, e) : 0;
+	int late, r = l->use_cgroup ? cgroup_join(&l->cgroup, e) : 0;
 
 	if (r == 0) {
 		r = sync_expect(l->sync, SYNC_GO, NULL, e); /* mappings are there */
@@ -68,8 +68,9 @@ static int enter_namespaces(struct launch *l, struct err *e)
 		return r;
 	}
 	/* After the cgroup was joined: it becomes the root of the cgroup namespace. */
-	if (l->namespaces.new_cgroup && unshare(CLONE_NEWCGROUP) < 0) {
-		return err_errno(e, "make a cgroup namespace");
+	late = l->namespaces.late | (l->namespaces.new_cgroup ? CLONE_NEWCGROUP : 0);
+	if (late && unshare(late) < 0) {
+		return err_errno(e, "make the cgroup namespace");
 	}
 	if (setsid() < 0 && errno != EPERM) {
 		return err_errno(e, "make a session");
@@ -158,8 +159,7 @@ static int wait_for_start(struct launch *l, int *ret_caller, struct err *e)
 	/* While it waits it holds nothing of the host: no directory that a process of the container
 	 * could find in /proc/1/fd (CVE-2024-21626), no pipe whose reader waits for its end. Closing
 	 * the sync channel tells the runtime that it can go. */
-	if (l->start_listener != (int)first &&
-		dup3(l->start_listener, (int)first, O_CLOEXEC) < 0) {
+	if (l->start_listener != (int)first && dup3(l->start_listener, (int)first, O_CLOEXEC) < 0) {
 		return err_errno(e, "keep 'start.sock'");
 	}
 	l->start_listener = (int)first;
