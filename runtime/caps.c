@@ -19,8 +19,9 @@ int cap_number(const char *name)
 {
 	cap_value_t value;
 
-	/* cap_from_name(3) takes numbers and any case; config.json takes neither. */
-	if (strncmp(name, "CAP_", 4) != 0 || strpbrk(name, "abcdefghijklmnopqrstuvwxyz")) {
+	/* cap_from_name(3) takes numbers, any case and what follows a blank; config.json does not. */
+	if (strncmp(name, "CAP_", 4) != 0 ||
+		name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_")] != '\0') {
 		return -1;
 	}
 	return cap_from_name(name, &value) == 0 && value < 64 ? value : -1;
@@ -43,10 +44,8 @@ int caps_limit_bounding(const struct spec_caps *caps, struct err *e)
 		if (caps->mask[CAP_SET_BOUNDING] & UINT64_C(1) << cap) {
 			continue;
 		}
-		if (prctl(PR_CAPBSET_READ, cap) != 1) {
-			continue; /* gone already, or newer than this kernel */
-		}
-		if (prctl(PR_CAPBSET_DROP, cap) < 0) {
+		/* EINVAL: newer than this kernel */
+		if (prctl(PR_CAPBSET_DROP, cap) < 0 && errno != EINVAL) {
 			return err_errno(e, "drop capability %d from the bounding set", cap);
 		}
 	}

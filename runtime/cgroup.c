@@ -122,7 +122,7 @@ static bool dir_frozen(int dir, bool v2)
 	       text.n && (text.p[0] == '1' || text.p[0] == 'F'); /* "1", "FROZEN", "FREEZING" */
 }
 
-static int check_path(const char *path, struct err *e)
+int cgroup_check_path(const char *path, struct err *e)
 {
 	for (const char *at = path; *at;) {
 		size_t n = strcspn(at, "/");
@@ -162,7 +162,7 @@ int cgroup_open(struct cgroup *cg, const char *asked, const char *id, struct err
 	int n, r = find_hierarchies(cg, e);
 
 	if (r == 0 && asked) {
-		r = check_path(asked, e);
+		r = cgroup_check_path(asked, e);
 	}
 	if (r < 0) {
 		cgroup_done(cg);

@@ -89,6 +89,11 @@ void cgroup_trees_done(struct cgroup_trees *trees);
 /* Makes the links "cpu" and "cpuacct" for a hierarchy "cpu,cpuacct" in the directory. */
 int cgroup_link_controllers(int dir, const char *name, struct err *e);
 
+/* A cgroupsPath must stay beneath the base: "." and ".." are refused. */
+int cgroup_check_path(const char *path, struct err *e);
+/* cpu.weight of v2, 1..10000, for cpu.shares of v1, 2..262144. */
+int64_t cgroup_weight_of_shares(uint64_t shares);
+
 /* Shared by the back-ends: writes a value to a file of the directory; the message names the file. */
 int cgroup_write(int dir, const char *file, const char *value, struct err *e);
 /* The same for a number. */

@@ -61,6 +61,7 @@ static void destroy(const struct args *args)
 static int follow(struct args *args, struct created *created, struct err *e)
 {
 	int r = container_await_exec(&args->o, created, e);
+	struct err failure = {};
 
 	if (r < 0) {
 		(void)pidfd_send_signal(created->pidfd, SIGKILL, NULL, 0);
@@ -71,8 +72,8 @@ static int follow(struct args *args, struct created *created, struct err *e)
 		return 0;
 	}
 	r = foreground_wait(created->pidfd, created->master, e);
-	if (!args->keep) {
-		destroy(args);
+	if (!args->keep && container_end(&args->o, created, &failure) < 0) {
+		log_warning("%s", failure.msg);
 	}
 	return r;
 }

@@ -114,7 +114,7 @@ static int open_step_target(int root, const struct mount_step *step, struct err 
 {
 	const char *type = step->mount->type ? step->mount->type : "";
 	const char *at = step->mount->destination;
-	int target, r;
+	int target = -1, r;
 
 	/* proc and sysfs on a link of the image would hide where they really are (CVE-2019-19921). */
 	if (step->kind == MOUNT_FS && (strcmp(type, "proc") == 0 || strcmp(type, "sysfs") == 0)) {
@@ -124,9 +124,10 @@ static int open_step_target(int root, const struct mount_step *step, struct err 
 			return err_set(e, -ENOTDIR,
 				"mount '%s': %s must be mounted on ordinary directory", at, type);
 		}
-		close_fd(&target);
 	}
-	target = rootfs_target(root, at, step->on_file, e);
+	if (target < 0) {
+		target = rootfs_target(root, at, step->on_file, e);
+	}
 	if (target < 0) {
 		return err_wrap(e, target, "mount '%s'", at);
 	}
@@ -260,20 +261,15 @@ static int set_attrs(int root, const struct mount_step *step, struct err *e)
 	return 0;
 }
 
-static int attach_hierarchy(int dir, const struct cgroup_tree *tree, uint64_t attrs, struct err *e)
+static int attach_hierarchy(int dir, const struct cgroup_tree *tree, struct err *e)
 {
-	struct mount_attr attr = {.attr_set = attrs, .propagation = MS_PRIVATE};
-	_cleanup_close_ int target = -1;
-
 	if (mkdirat(dir, tree->name, 0755) < 0 && errno != EEXIST) {
 		return err_errno(e, "make '%s'", tree->name);
 	}
-	target = openat(dir, tree->name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (target < 0 || mount_setattr(tree->fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ||
-		rootfs_attach(tree->fd, target) < 0) {
-		return err_errno(e, "mount '%s'", tree->name);
-	}
-	return 0;
+	/* by name: the directory is in a file system that nobody else has seen yet */
+	return move_mount(tree->fd, "", dir, tree->name, MOVE_MOUNT_F_EMPTY_PATH) < 0
+		       ? err_errno(e, "mount '%s'", tree->name)
+		       : 0;
 }
 
 /* v1: a tmpfs with one directory per hierarchy, on each the container's own part of it. */
@@ -284,7 +280,7 @@ static int mount_cgroups_v1(
 	static const char mode[] = "mode=755";
 	struct mount_step tmpfs = {.mount = &holder, .options = step->options};
 	uint64_t attrs = step->options.attr_set & ~(uint64_t)MOUNT_ATTR_RDONLY;
-	struct mount_attr readonly = {.attr_set = step->options.attr_set & MOUNT_ATTR_RDONLY};
+	struct mount_attr all = {.attr_set = step->options.attr_set, .propagation = MS_PRIVATE};
 	_cleanup_close_ int mount = -1;
 	_cleanup_close_ int dir = -1;
 	int r = 0;
@@ -300,13 +296,14 @@ static int mount_cgroups_v1(
 	}
 	dir = openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	for (size_t i = 0; i < trees->n && r == 0; i++) {
-		r = attach_hierarchy(dir, &trees->tree[i], step->options.attr_set, e);
+		r = attach_hierarchy(dir, &trees->tree[i], e);
 	}
 	for (size_t i = 0; i < trees->n && r == 0; i++) {
 		r = cgroup_link_controllers(dir, trees->tree[i].name, e);
 	}
-	if (r == 0 && mount_setattr(mount, "", AT_EMPTY_PATH, &readonly, sizeof(readonly)) < 0) {
-		r = err_errno(e, "make read-only");
+	if (r == 0 &&
+		mount_setattr(mount, "", AT_EMPTY_PATH | AT_RECURSIVE, &all, sizeof(all)) < 0) {
+		r = err_errno(e, "set mount attributes");
 	}
 	return r;
 }
