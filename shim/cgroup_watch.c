@@ -152,9 +152,12 @@ static bool raise_to(uint64_t *counter, uint64_t now)
 void cgroup_watch_read(struct cgroup_watch *watch)
 {
 	const char *file = watch->unified ? "memory.events" : "memory.oom_control";
-	bool grew = raise_to(
-		&watch->oom_kills, read_counter(watch->memory_fd, file, SLICE("oom_kill")));
+	bool grew;
 
+	if (!watch->loop) {
+		return;
+	}
+	grew = raise_to(&watch->oom_kills, read_counter(watch->memory_fd, file, SLICE("oom_kill")));
 	if (raise_to(
 		    &watch->pids_hits, read_counter(watch->pids_fd, "pids.events", SLICE("max")))) {
 		grew = true;

@@ -37,7 +37,8 @@ def attack(pid):
     remote = (ctypes.c_ulong * 2)(0x400000, 1)
     pidfd = libc.syscall(PIDFD_OPEN, pid, 0)
     yield syscall("kill", 62, pid, signal.SIGKILL)
-    yield syscall("kill of the group", 62, -pid, signal.SIGKILL)
+    if pid > 1:
+        libc.syscall(62, -pid, signal.SIGKILL)  # its group; may end vassals, which is the customer's right
     yield syscall("tgkill", TGKILL, pid, pid, signal.SIGKILL)
     yield syscall("ptrace attach", PTRACE, PTRACE_ATTACH, pid, 0, 0)
     yield syscall("ptrace seize", PTRACE, PTRACE_SEIZE, pid, 0, 0)
