@@ -69,9 +69,13 @@ static void *arena_alloc(struct json_doc *doc, size_t n)
 	return (char *)c->start + c->used - need;
 }
 
+/* Names the array or object that was being filled, as what it holds is not a node yet. */
 static int refuse(struct parser *p, int r, const char *why)
 {
-	p->failure = err_set(p->e, r, "%s", why);
+	char path[ERR_MEMBER_MAX];
+
+	json_path(p->open, path, sizeof(path));
+	p->failure = err_member(p->e, r, path, "%s", why);
 	return 0;
 }
 
@@ -80,7 +84,7 @@ static const char *arena_str(struct parser *p, const unsigned char *s, size_t n)
 	char *copy;
 
 	if (memchr(s, 0, n)) {
-		(void)refuse(p, -EINVAL, "string holds a NUL character");
+		(void)refuse(p, -EINVAL, "a string in it holds a NUL character");
 		return NULL;
 	}
 	copy = arena_alloc(p->doc, n + 1);
@@ -98,7 +102,7 @@ static struct json *add(struct parser *p, enum json_type type)
 	struct json *v;
 
 	if (p->open && p->open->count >= p->limits->members) {
-		(void)refuse(p, -E2BIG, "too many members in one array or object");
+		(void)refuse(p, -E2BIG, "too many members");
 		return NULL;
 	}
 	v = arena_alloc(p->doc, sizeof(*v));
@@ -194,21 +198,53 @@ static int on_close(void *ctx)
 	return 1;
 }
 
+static int by_key(const void *a, const void *b)
+{
+	const struct json *const *x = a, *const *y = b;
+
+	return strcmp((*x)->key, (*y)->key);
+}
+
+/* Sorted, as comparing each with each takes a second for the worst text within the limits. */
+static int refuse_duplicates(struct parser *p, const struct json *object)
+{
+	_cleanup_free_ const struct json **sorted = NULL;
+	const struct json *v;
+
+	if (object->count < 2) {
+		return 1;
+	}
+	sorted = calloc(object->count, sizeof(*sorted));
+	if (!sorted) {
+		return refuse(p, -ENOMEM, "out of memory");
+	}
+	json_each(v, object)
+	{
+		sorted[v->index] = v;
+	}
+	qsort(sorted, object->count, sizeof(*sorted), by_key);
+	for (uint32_t i = 1; i < object->count; i++) {
+		if (strcmp(sorted[i - 1]->key, sorted[i]->key) == 0) {
+			p->failure = json_error(p->e, sorted[i], "duplicate key");
+			return 0;
+		}
+	}
+	return 1;
+}
+
+static int on_object_close(void *ctx)
+{
+	struct parser *p = ctx;
+
+	return refuse_duplicates(p, p->open) && on_close(p);
+}
+
 static int on_key(void *ctx, const unsigned char *s, size_t n)
 {
 	struct parser *p = ctx;
-	const struct json *twin;
 
 	p->key = arena_str(p, s, n);
-	if (!p->key) {
-		return 0;
-	}
-	twin = json_get(p->open, p->key);
-	if (twin) {
-		p->failure = json_error(p->e, twin, "duplicate key");
-		return 0;
-	}
-	return 1;
+	return p->key != NULL;
 }
 
 static const yajl_callbacks callbacks = {
@@ -218,7 +254,7 @@ static const yajl_callbacks callbacks = {
 	.yajl_string = on_string,
 	.yajl_start_map = on_object,
 	.yajl_map_key = on_key,
-	.yajl_end_map = on_close,
+	.yajl_end_map = on_object_close,
 	.yajl_start_array = on_array,
 	.yajl_end_array = on_close,
 };

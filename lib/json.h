@@ -45,7 +45,7 @@ extern const struct json_limits json_limits_default;
 struct json_doc;
 
 /* Parses text; limits NULL: the default ones. Returns 0 and an owned document. -EINVAL: not JSON or
- * not allowed (the message has line and column), -E2BIG: a limit was passed, -ENOMEM. */
+ * not allowed (the message has line and column, or the path), -E2BIG: a limit was passed, -ENOMEM. */
 int json_parse(
 	struct slice text, const struct json_limits *limits, struct json_doc **ret, struct err *e);
 /* Reads and parses a file relative to dirfd. The message begins with the path. */

@@ -30,7 +30,6 @@ prints_help()
 	run --separate-stderr "$FIEF_BUILD/$1" --help </dev/null
 	[[ $status -eq 0 ]] || fail "status $status" || return
 	[[ $output == *usage:*"$1"* ]] || fail "no usage of $1 in: $output" || return
-	# shellcheck disable=SC2154 # set by run
 	[[ -z $stderr ]] || fail "on stderr: $stderr"
 }
 

@@ -1,6 +1,5 @@
 #!/usr/bin/env bats
 # The helpers of tests/lib/common.bash: other tests trust them.
-# shellcheck disable=SC2154 # bg_pid is set by start_bg
 
 bats_require_minimum_version 1.5.0
 load ../lib/common

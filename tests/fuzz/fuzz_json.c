@@ -54,6 +54,22 @@ static void write_text(const struct json_doc *doc, bool indent, struct buf *to)
 	MUST(!buf_failed(to));
 }
 
+/* Any bytes make a string of JSON. */
+static void write_bytes(struct slice bytes)
+{
+	const struct json_limits wide = {.size = 1 << 22, .depth = 1, .members = 1};
+	_cleanup_json_ struct json_doc *doc = NULL;
+	_cleanup_buf_ struct buf to = {};
+	struct json_out o = {.to = &to};
+	bool nul = bytes.n && memchr(bytes.p, 0, bytes.n);
+
+	json_out_slice(&o, NULL, bytes);
+	MUST((json_parse(buf_slice(&to), &wide, &doc, NULL) < 0) == nul);
+	if (!nul && utf8_valid(bytes) == bytes.n) {
+		MUST(slice_eq(slice_of(json_root(doc)->text), bytes));
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct json_limits limits = {.size = 1 << 16, .depth = 20, .members = 200};
@@ -63,6 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct err e = {};
 	int r = json_parse((struct slice){(const char *)data, size}, &limits, &doc, &e);
 
+	write_bytes((struct slice){(const char *)data, size});
 	if (r < 0) {
 		MUST(e.code == -r && e.msg[0] && !doc);
 		return 0;

@@ -1,4 +1,3 @@
-# shellcheck disable=SC2154 # output and status are set by run of bats
 # Shared by the bats files: load ../lib/common
 #
 # Programs are in $FIEF_BUILD. Tests make files only in the directories that bats gives, wait only by

@@ -235,7 +235,7 @@ static void a_tree_is_removed_without_following_links(void **state)
 	assert_int_equal(mkdirat(f->dir, "keep", 0700), 0);
 	put_file(f, "keep/x", "");
 	assert_int_equal(mkdirat(f->dir, "t", 0700), 0);
-	assert_int_equal(mkdirat(f->dir, "t/d", 0), 0);
+	assert_int_equal(mkdirat(f->dir, "t/d", 0700), 0);
 	assert_int_equal(symlinkat("../keep", f->dir, "t/link"), 0);
 	for (int i = 0; i < 300; i++) {
 		char name[32];

@@ -89,6 +89,7 @@ static void strings_must_be_utf8_without_nul(void **state)
 		refuse(slice_of(bad[i]), NULL, -EINVAL, "not UTF-8");
 	}
 	refuse(SLICE("\"a\\u0000b\""), NULL, -EINVAL, "NUL");
+	refuse(SLICE("{\"a\":[{\"b\":\"\\u0000\"}]}"), NULL, -EINVAL, ".a[0]: a string in it");
 	refuse(SLICE("{\"a\\u0000b\":1}"), NULL, -EINVAL, "NUL");
 	refuse(SLICE("\"a\0b\""), NULL, -EINVAL, "not valid JSON");
 }
@@ -112,6 +113,7 @@ static void duplicate_keys_are_refused_with_their_path(void **state)
 	(void)state;
 	refuse(SLICE("{\"a\":{\"b\":1,\"c\":2,\"b\":3}}"), NULL, -EINVAL, ".a.b: duplicate key");
 	refuse(SLICE("{\"a\":1,\"\\u0061\":2}"), NULL, -EINVAL, ".a: duplicate key");
+	refuse(SLICE("[{\"\":1,\"b\":{},\"\":2}]"), NULL, -EINVAL, "[0].: duplicate key");
 }
 
 static void size_depth_and_members_are_limited(void **state)
@@ -122,8 +124,8 @@ static void size_depth_and_members_are_limited(void **state)
 	(void)state;
 	refuse(SLICE("\"0123456789012345678\""), &limits, -E2BIG, "over the limit of 20");
 	refuse(SLICE("[[[[]]]]"), &limits, -E2BIG, "nested too deeply");
-	refuse(SLICE("[{\"a\":[{}]}]"), &limits, -E2BIG, "nested too deeply");
-	refuse(SLICE("[1,2,3,4,5]"), &limits, -E2BIG, "too many members");
+	refuse(SLICE("[{\"a\":[{}]}]"), &limits, -E2BIG, "[0].a: nested too deeply");
+	refuse(SLICE("[1,2,3,4,5]"), &limits, -E2BIG, ".: too many members");
 	assert_int_equal(json_parse(SLICE("[[[1,2,3,4]],2,3,4]"), &limits, &doc, NULL), 0);
 	doc = json_doc_free(doc);
 }
