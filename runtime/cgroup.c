@@ -114,14 +114,22 @@ static int find_hierarchies(struct cgroup *cg, struct err *e)
 	return 0;
 }
 
+static bool dir_frozen(int dir, bool v2)
+{
+	_cleanup_buf_ struct buf text = {};
+
+	return files_read(dir, v2 ? "cgroup.freeze" : "freezer.state", 64, &text, NULL) == 0 &&
+	       text.n && (text.p[0] == '1' || text.p[0] == 'F'); /* "1", "FROZEN", "FREEZING" */
+}
+
 static int check_path(const char *path, struct err *e)
 {
 	for (const char *at = path; *at;) {
 		size_t n = strcspn(at, "/");
 
-		if (n == 2 && at[0] == '.' && at[1] == '.') {
-			return err_member(
-				e, -EINVAL, ".linux.cgroupsPath", "'%.200s' holds '..'", path);
+		if ((n == 2 && at[0] == '.' && at[1] == '.') || (n == 1 && at[0] == '.')) {
+			return err_member(e, -EINVAL, ".linux.cgroupsPath",
+				"'%.200s' holds '%.*s'", path, (int)n, at);
 		}
 		at += n + strspn(at + n, "/");
 	}
@@ -178,6 +186,32 @@ int cgroup_open(struct cgroup *cg, const char *asked, const char *id, struct err
 	return 0;
 }
 
+/* What is in it would be limited by the container's limits and killed with it. */
+int cgroup_check_unused(const struct cgroup *cg, struct err *e)
+{
+	for (size_t i = 0; i < cg->n; i++) {
+		const struct cgroup_hierarchy *h = &cg->h[i];
+		_cleanup_close_ int dir = -1;
+		_cleanup_buf_ struct buf text = {};
+
+		if (!h->v2 && strcmp(h->name, "pids") != 0) {
+			continue; /* one hierarchy with all processes is enough */
+		}
+		dir = files_open_beneath(h->root, cg->path, O_RDONLY | O_DIRECTORY, 0, NULL);
+		if (dir >= 0 && files_read(dir, "cgroup.procs", 1 << 20, &text, NULL) != 0) {
+			continue; /* EOPNOTSUPP: threaded; the kernel refuses to join */
+		}
+		if (text.n) {
+			return err_set(e, -EBUSY, "container's cgroup is not empty: '/%s'",
+				cg->path);
+		}
+		if (dir >= 0 && dir_frozen(dir, h->v2)) {
+			return err_set(e, -EBUSY, "cgroup '/%s' is frozen", cg->path);
+		}
+	}
+	return 0;
+}
+
 int cgroup_reopen(struct cgroup *cg, const char *path, struct err *e)
 {
 	int r = find_hierarchies(cg, e);
@@ -219,12 +253,11 @@ int cgroup_apply(const struct cgroup *cg, const struct spec_resources *r, struct
 int cgroup_frozen(const struct cgroup *cg)
 {
 	for (size_t i = 0; i < cg->n; i++) {
-		const char *file = cg->h[i].v2 ? "cgroup.freeze" : "freezer.state";
-		_cleanup_buf_ struct buf text = {};
+		const struct cgroup_hierarchy *h = &cg->h[i];
 
-		if (cg->h[i].dir >= 0 && files_read(cg->h[i].dir, file, 64, &text, NULL) == 0 &&
-			text.n && (text.p[0] == '1' || text.p[0] == 'F')) {
-			return 1; /* "1", "FROZEN", "FREEZING" */
+		if (h->dir >= 0 && (h->v2 || strcmp(h->name, "freezer") == 0) &&
+			dir_frozen(h->dir, h->v2)) {
+			return 1;
 		}
 	}
 	return 0;

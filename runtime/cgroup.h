@@ -50,6 +50,8 @@ extern const struct cgroup_backend cgroup_backend_v1, cgroup_backend_v2;
 int cgroup_open(struct cgroup *cg, const char *asked, const char *id, struct err *e);
 /* The same for a path that was computed by cgroup_open() earlier. Missing directories are no error. */
 int cgroup_reopen(struct cgroup *cg, const char *path, struct err *e);
+/* Before cgroup_create(): -EBUSY when the cgroup is there already and holds processes. */
+int cgroup_check_unused(const struct cgroup *cg, struct err *e);
 void cgroup_done(struct cgroup *cg);
 
 int cgroup_create(struct cgroup *cg, struct err *e);

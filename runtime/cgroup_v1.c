@@ -295,6 +295,11 @@ static int kill_all(const struct cgroup *cg, int signal, struct err *e)
 	if (freezer >= 0) {
 		(void)cgroup_write(freezer, "freezer.state", "THAWED", NULL);
 	}
+	for (size_t i = 0; i < cg->n; i++) {
+		if (cg->h[i].v2 && cg->h[i].dir >= 0) {
+			(void)cgroup_write(cg->h[i].dir, "cgroup.freeze", "0", NULL);
+		}
+	}
 	return r;
 }
 

@@ -39,6 +39,12 @@ static int run_stage(const struct clone_request *request, int report)
 	int pidfd = -1;
 	pid_t pid;
 
+	/* Here and not in the parent: this process must see the child's pid as the parent does. */
+	if (request->pid_fd >= 0 && setns(request->pid_fd, CLONE_NEWPID) < 0) {
+		(void)err_errno(&failure, "join the pid namespace");
+		sync_send_failure(report, &failure);
+		_exit(1);
+	}
 	if (setns(request->user_fd, CLONE_NEWUSER) < 0) {
 		(void)err_errno(&failure, "join the user namespace");
 		sync_send_failure(report, &failure);
@@ -93,11 +99,11 @@ int clone_child(const struct clone_request *request, struct child *ret, struct e
 {
 	pid_t pid;
 
-	if (request->pid_fd >= 0 && setns(request->pid_fd, CLONE_NEWPID) < 0) {
-		return err_errno(e, "join the pid namespace");
-	}
 	if (request->user_fd >= 0) {
 		return clone_in_userns(request, ret, e);
+	}
+	if (request->pid_fd >= 0 && setns(request->pid_fd, CLONE_NEWPID) < 0) {
+		return err_errno(e, "join the pid namespace");
 	}
 	ret->pidfd = -1;
 	pid = clone3_raw(request->flags, request->cgroup_fd, &ret->pidfd);

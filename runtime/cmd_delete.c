@@ -35,7 +35,7 @@ static int check_status(int dir, const char *id, struct err *e)
 	status = state_status(dir, &state);
 	state_done(&state);
 	/* a created one may be deleted, as with runc */
-	if (status == STATUS_RUNNING || status == STATUS_PAUSED) {
+	if (status != STATUS_STOPPED && status != STATUS_CREATED) {
 		return err_set(e, -EBUSY, "cannot delete container %s that is not stopped: %s", id,
 			state_status_name(status));
 	}

@@ -1,10 +1,13 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
-#include <stdint.h>
 
 #include "lib/cleanup.h"
 #include "lib/cli.h"
@@ -250,6 +253,10 @@ static int execute(const struct global *global, const struct args *args, const c
 	}
 	if (args->pid_file) {
 		r = write_pid_file(args->pid_file, x.pid, e);
+		if (r < 0) { /* nobody would know of it */
+			(void)pidfd_send_signal(x.pidfd, SIGKILL, NULL, 0);
+			(void)waitid(P_PIDFD, (id_t)x.pidfd, &(siginfo_t){}, WEXITED);
+		}
 	}
 	if (r == 0 && !args->detach) {
 		r = foreground_wait(x.pidfd, x.master, e);

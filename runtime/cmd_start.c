@@ -49,7 +49,7 @@ static int knock(int dir, struct err *e)
 	struct sync_message m;
 	int r;
 
-	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/start.sock", dir);
+	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/" STATE_START_SOCKET, dir);
 	if (sock < 0 || connect(sock, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
 		return err_errno(e, "reach the container's process");
 	}
@@ -82,7 +82,7 @@ static int start(int root_fd, int dir, const char *id, struct err *e)
 	r = check_status(dir, &state, e);
 	if (r == 0) {
 		r = knock(dir, e);
-		(void)unlinkat(dir, "start.sock", 0);
+		(void)unlinkat(dir, STATE_START_SOCKET, 0);
 	}
 	if (r == 0) {
 		r = run_poststart(&state, e);

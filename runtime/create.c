@@ -43,7 +43,6 @@ struct creation {
 	struct spec *spec; /* owned */
 	struct launch launch;
 	struct state state;
-	struct buf hook_state; /* owned */
 	int sync;	       /* owned; our end */
 	int console_near;      /* owned; where our own terminal comes in */
 	bool made_dir;
@@ -159,7 +158,8 @@ static bool wants_cgroup_trees(const struct launch *l)
 	return false;
 }
 
-/* Where `start` knocks. Bound through the directory's descriptor: no length limit, no races. */
+/* Where `start` knocks, under a name that says that nobody may knock yet. Bound through the directory's
+ * descriptor: no length limit, no races. */
 static int make_listener(struct creation *c, struct err *e)
 {
 	_cleanup_close_ int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -168,7 +168,8 @@ static int make_listener(struct creation *c, struct err *e)
 	if (c->o->run) {
 		return 0;
 	}
-	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/start.sock", c->dir);
+	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/" STATE_CREATING_SOCKET,
+		c->dir);
 	if (sock < 0 || bind(sock, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
 		listen(sock, 1) < 0) {
 		return err_errno(e, "make 'start.sock'");
@@ -209,6 +210,9 @@ static int prepare(struct creation *c, struct err *e)
 	}
 	if (r == 0 && !c->o->no_cgroup) {
 		r = cgroup_open(&l->cgroup, c->spec->cgroups_path, c->o->id, e);
+		if (r == 0) {
+			r = cgroup_check_unused(&l->cgroup, e);
+		}
 	}
 	if (r == 0) {
 		r = namespaces_open(c->spec, &l->namespaces, e);
@@ -242,13 +246,6 @@ static int establish(struct creation *c, struct err *e)
 	return r < 0 ? r : make_listener(c, e);
 }
 
-static void make_hook_state(struct creation *c, enum container_status status)
-{
-	buf_clear(&c->hook_state);
-	state_to_json(&c->state, status, false, &c->hook_state);
-	c->launch.hook_state = buf_slice(&c->hook_state);
-}
-
 static int clone_init(struct creation *c, struct err *e)
 {
 	struct launch *l = &c->launch;
@@ -260,7 +257,6 @@ static int clone_init(struct creation *c, struct err *e)
 	};
 	int fds[2], r;
 
-	make_hook_state(c, STATUS_CREATING);
 	r = sync_pair(fds, e);
 	if (r < 0) {
 		return r;
@@ -268,6 +264,7 @@ static int clone_init(struct creation *c, struct err *e)
 	c->sync = fds[0];
 	l->sync = fds[1];
 	l->spec = c->spec;
+	l->state = &c->state;
 	r = namespaces_visit(&l->namespaces, e);
 	if (r == 0) {
 		r = clone_child(&request, &c->child, e);
@@ -300,6 +297,9 @@ static int prepare_process(struct creation *c, struct err *e)
 	if (r == 0 && spec->process) {
 		r = process_set_oom_score(c->child.pid, spec->process, e);
 	}
+	if (r == 0 && spec->process) {
+		r = process_raise_rlimits(c->child.pid, spec->process, e);
+	}
 	if (r == 0) {
 		r = sync_send(c->sync, SYNC_GO, 0);
 	}
@@ -308,14 +308,14 @@ static int prepare_process(struct creation *c, struct err *e)
 
 static int run_runtime_hooks(struct creation *c, struct err *e)
 {
-	struct slice state;
+	_cleanup_buf_ struct buf text = {};
 	int r;
 
-	make_hook_state(c, STATUS_CREATING);
-	state = buf_slice(&c->hook_state);
-	r = hooks_run(&c->spec->hooks[HOOK_PRESTART], "prestart", state, e);
+	state_to_json(&c->state, STATUS_CREATING, false, &text);
+	r = hooks_run(&c->spec->hooks[HOOK_PRESTART], "prestart", buf_slice(&text), e);
 	if (r == 0) {
-		r = hooks_run(&c->spec->hooks[HOOK_CREATE_RUNTIME], "createRuntime", state, e);
+		r = hooks_run(&c->spec->hooks[HOOK_CREATE_RUNTIME], "createRuntime",
+			buf_slice(&text), e);
 	}
 	return r < 0 ? r : sync_send(c->sync, SYNC_GO, 0);
 }
@@ -348,7 +348,6 @@ static int follow(struct creation *c, struct err *e)
 	}
 	if (r == 0) {
 		warn_missing(m.value);
-		r = c->spec->process ? process_set_rlimits(c->child.pid, c->spec->process, e) : 0;
 	}
 	return r < 0 ? r : sync_send(c->sync, SYNC_GO, 0);
 }
@@ -397,7 +396,10 @@ static int bring_up(struct creation *c, struct err *e)
 	if (r == 0) {
 		r = await_detached(c, e);
 	}
-	return r < 0 ? r : write_pid_file(c, e);
+	if (r == 0) {
+		r = write_pid_file(c, e);
+	}
+	return r == 0 && !c->o->run ? state_set_created(c->dir, e) : r;
 }
 
 static void undo(struct creation *c)
@@ -423,7 +425,6 @@ static void creation_done(struct creation *c)
 	cgroup_trees_done(&l->trees);
 	cgroup_done(&l->cgroup);
 	seccomp_program_done(&l->seccomp);
-	buf_done(&c->hook_state);
 	close_fd(&l->start_listener);
 	close_fd(&l->console);
 	close_fd(&c->console_near);
@@ -453,6 +454,9 @@ int container_create(const struct create_options *o, struct created *ret, struct
 	int master = -1;
 	int r = state_check_id(o->id, e);
 
+	if (r == 0) {
+		r = process_check_preserved(o->preserve_fds, e);
+	}
 	if (r == 0) {
 		r = prepare(&c, e);
 	}

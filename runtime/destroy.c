@@ -19,7 +19,15 @@
 
 enum { KILL_DEADLINE_MSEC = 10'000 };
 
-static int kill_process(const struct state *state, struct err *e)
+/* A frozen process of v1 does not even die of SIGKILL. */
+static void kill_frozen(const struct cgroup *cg)
+{
+	if (cgroup_frozen(cg)) {
+		(void)cg->backend->kill(cg, SIGKILL, NULL);
+	}
+}
+
+static int kill_process(const struct state *state, const struct cgroup *cg, struct err *e)
 {
 	_cleanup_close_ int pidfd = state_open_process(state, NULL);
 	struct pollfd p = {.fd = pidfd, .events = POLLIN};
@@ -30,6 +38,7 @@ static int kill_process(const struct state *state, struct err *e)
 	if (pidfd_send_signal(pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH) {
 		return err_errno(e, "kill process %d", (int)state->pid);
 	}
+	kill_frozen(cg);
 	if (poll(&p, 1, KILL_DEADLINE_MSEC) == 0) {
 		return err_set(e, -ETIMEDOUT,
 			"process %d does not end within %d seconds of SIGKILL", (int)state->pid,
@@ -39,19 +48,20 @@ static int kill_process(const struct state *state, struct err *e)
 	return 0;
 }
 
-static int remove_cgroup(const struct state *state, struct err *e)
+static int kill_and_remove(const struct state *state, struct err *e)
 {
-	struct cgroup cg;
-	int r;
+	struct cgroup cg = {};
+	int r = 0;
 
-	if (state->no_cgroup || !*state->cgroup_path) {
-		return 0;
+	if (!state->no_cgroup && *state->cgroup_path) {
+		r = cgroup_reopen(&cg, state->cgroup_path, e);
 	}
-	r = cgroup_reopen(&cg, state->cgroup_path, e);
-	if (r < 0) {
-		return r;
+	if (r == 0) {
+		r = kill_process(state, &cg, e);
 	}
-	r = cgroup_remove(&cg, e);
+	if (r == 0 && cg.n) {
+		r = cgroup_remove(&cg, e);
+	}
 	cgroup_done(&cg);
 	return r;
 }
@@ -86,10 +96,7 @@ int container_destroy(int root_fd, const char *id, bool run_hooks, struct err *e
 	if (state_load(dir, &state, NULL) < 0) {
 		return state_dir_remove(root_fd, id, e);
 	}
-	r = kill_process(&state, e);
-	if (r == 0) {
-		r = remove_cgroup(&state, e);
-	}
+	r = kill_and_remove(&state, e);
 	if (r == 0 && run_hooks) {
 		run_poststop(&state);
 	}

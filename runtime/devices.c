@@ -28,26 +28,52 @@ static int open_parent(int root, const char *path, const char **ret_name, struct
 	return rootfs_target(root, dir[0] ? dir : "/", false, e);
 }
 
+/* What the image has at the place of a device is used only if it is that device: it may be a link, and
+ * nothing here may follow it (CVE-2026-41579). */
+static int check_existing(int dir, const char *name, const struct spec_device *d, mode_t type,
+	mode_t mode, struct err *e)
+{
+	_cleanup_close_ int fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	char path[40];
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		return err_errno(e, "device '%s'", d->path);
+	}
+	if ((st.st_mode & S_IFMT) != type ||
+		(type != S_IFIFO &&
+			st.st_rdev != makedev((unsigned)d->major, (unsigned)d->minor))) {
+		return err_set(e, -EEXIST, "device '%s': the root file system has something else there",
+			d->path);
+	}
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if ((st.st_mode & 07777) != mode && chmod(path, mode) < 0) {
+		return err_errno(e, "set the mode of device '%s'", d->path);
+	}
+	return 0;
+}
+
 static int make_node(int root, const struct spec_device *d, struct err *e)
 {
 	mode_t type = d->type == 'b' ? S_IFBLK : d->type == 'p' ? S_IFIFO : S_IFCHR;
 	mode_t mode = d->mode.set ? (mode_t)(d->mode.v & 07777) : 0666;
 	_cleanup_close_ int dir = -1;
 	const char *name;
+	int r = 0;
 
 	dir = open_parent(root, d->path, &name, e);
 	if (dir < 0) {
 		return dir;
 	}
-	if (mknodat(dir, name, type | mode, makedev((unsigned)d->major, (unsigned)d->minor)) < 0 &&
-		errno != EEXIST) {
-		return err_errno(e, "make device '%s'", d->path);
+	if (mknodat(dir, name, type | mode, makedev((unsigned)d->major, (unsigned)d->minor)) < 0) {
+		r = errno == EEXIST ? check_existing(dir, name, d, type, mode, e)
+				    : err_errno(e, "make device '%s'", d->path);
 	}
-	if (fchmodat(dir, name, mode, 0) < 0 ||
+	if (r == 0 && (d->uid || d->gid) &&
 		fchownat(dir, name, d->uid, d->gid, AT_SYMLINK_NOFOLLOW) < 0) {
-		return err_errno(e, "set owner and mode of device '%s'", d->path);
+		r = err_errno(e, "set the owner of device '%s'", d->path);
 	}
-	return 0;
+	return r;
 }
 
 static int bind_node(int root, const struct spec_device *d, int tree, struct err *e)
@@ -122,8 +148,10 @@ int devices_make(const struct spec *spec, const struct mount_plan *plan, int roo
 	r = check_dev(root, e);
 	was = umask(0);
 	for (size_t i = 0; r == 0 && (d = mount_plan_device(spec, i)); i++) {
-		r = i < plan->device_trees_n ? bind_node(root, d, plan->device_trees[i], e)
-					     : make_node(root, d, e);
+		/* a fifo has no node on the host, and none is needed: anybody may make one */
+		r = i < plan->device_trees_n && plan->device_trees[i] >= 0
+			    ? bind_node(root, d, plan->device_trees[i], e)
+			    : make_node(root, d, e);
 	}
 	(void)umask(was);
 	return r < 0 ? r : make_links(root, e);

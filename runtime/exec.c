@@ -226,7 +226,7 @@ static int start_child(struct joining *j, struct err *e)
 	}
 	close_fd(&j->sync_far);
 	if (r == 0) {
-		r = process_set_rlimits(j->child.pid, j->o->process, e);
+		r = process_raise_rlimits(j->child.pid, j->o->process, e);
 	}
 	if (r == 0) {
 		r = process_set_oom_score(j->child.pid, j->o->process, e);
@@ -265,7 +265,11 @@ int container_exec(const struct exec_options *o, struct executed *ret, struct er
 		.sync_far = -1,
 		.child = {.pidfd = -1}};
 	int master = -1;
-	int r = open_container(&j, e);
+	int r = process_check_preserved(o->preserve_fds, e);
+
+	if (r == 0) {
+		r = open_container(&j, e);
+	}
 
 	if (r == 0) {
 		r = open_resources(&j, e);

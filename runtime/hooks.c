@@ -20,6 +20,10 @@ static void exec_hook(const struct spec_hook *hook, int in, struct err *e)
 	const char *args[2] = {hook->path, NULL};
 	const char *const *argv = hook->args && hook->args[0] ? hook->args : args;
 
+	sigset_t none;
+
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL); /* the runtime blocks what it forwards */
 	(void)setpgid(0, 0); /* so that the whole group can be killed */
 	if (dup2(in, STDIN_FILENO) < 0 || close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0) {
 		(void)err_errno(e, "hook '%s'", hook->path);

@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "runtime/console.h"
@@ -23,6 +24,7 @@
 #include "runtime/process.h"
 #include "runtime/rootfs.h"
 #include "runtime/spec.h"
+#include "runtime/state.h"
 #include "runtime/sync.h"
 #include "runtime/sysctl.h"
 
@@ -76,6 +78,21 @@ static int enter_namespaces(struct launch *l, struct err *e)
 	return r == 0 && l->namespaces.new_network ? namespaces_loopback_up(e) : r;
 }
 
+/* The pid is the one that hooks see in their pid namespace, which is ours. */
+static int run_hooks(const struct launch *l, enum hook_kind kind, const char *name,
+	enum container_status status, struct err *e)
+{
+	_cleanup_buf_ struct buf text = {};
+	struct state state = *l->state;
+
+	if (!l->spec->hooks[kind].n) {
+		return 0;
+	}
+	state.pid = getpid();
+	state_to_json(&state, status, false, &text);
+	return hooks_run(&l->spec->hooks[kind], name, buf_slice(&text), e);
+}
+
 static int run_parent_hooks(struct launch *l, struct err *e)
 {
 	if (!l->spec->hooks[HOOK_PRESTART].n && !l->spec->hooks[HOOK_CREATE_RUNTIME].n) {
@@ -116,8 +133,7 @@ static int build(struct launch *l, struct err *e)
 		r = run_parent_hooks(l, e);
 	}
 	if (r == 0) {
-		r = hooks_run(&l->spec->hooks[HOOK_CREATE_CONTAINER], "createContainer",
-			l->hook_state, e);
+		r = run_hooks(l, HOOK_CREATE_CONTAINER, "createContainer", STATUS_CREATING, e);
 	}
 	if (r == 0) {
 		r = set_up_console(l, &rootfs, e);
@@ -133,11 +149,23 @@ static int build(struct launch *l, struct err *e)
 
 static int wait_for_start(struct launch *l, int *ret_caller, struct err *e)
 {
+	unsigned first = 3 + l->preserve_fds;
+
 	if (l->start_listener < 0) {
 		*ret_caller = l->sync;
 		return 0;
 	}
-	close_fd(&l->sync); /* tells the runtime that it can go */
+	/* While it waits it holds nothing of the host: no directory that a process of the container
+	 * could find in /proc/1/fd (CVE-2024-21626), no pipe whose reader waits for its end. Closing
+	 * the sync channel tells the runtime that it can go. */
+	if (l->start_listener != (int)first &&
+		dup3(l->start_listener, (int)first, O_CLOEXEC) < 0) {
+		return err_errno(e, "keep 'start.sock'");
+	}
+	l->start_listener = (int)first;
+	if (close_range(first + 1, ~0U, 0) < 0) {
+		return err_errno(e, "close descriptors");
+	}
 	do {
 		*ret_caller = accept4(l->start_listener, NULL, NULL, SOCK_CLOEXEC);
 	} while (*ret_caller < 0 && errno == EINTR);
@@ -181,8 +209,8 @@ void init_run(struct launch *l)
 	}
 	(void)prctl(PR_SET_PDEATHSIG, 0);
 	if (wait_for_start(l, &caller, &failure) < 0 ||
-		hooks_run(&l->spec->hooks[HOOK_START_CONTAINER], "startContainer", l->hook_state,
-			&failure) < 0 ||
+		run_hooks(l, HOOK_START_CONTAINER, "startContainer", STATUS_CREATED, &failure) <
+			0 ||
 		process_exec(&program, l->spec->process, &l->seccomp, l->preserve_fds, &failure) <
 			0) {
 		sync_send_failure(caller, &failure);

@@ -5,13 +5,13 @@
  */
 #pragma once
 
-#include "lib/slice.h"
 #include "runtime/cgroup.h"
 #include "runtime/mount_plan.h"
 #include "runtime/namespaces.h"
 #include "runtime/seccomp.h"
 
 struct spec;
+struct state;
 
 struct launch {
 	const struct spec *spec; /* borrowed */
@@ -25,7 +25,7 @@ struct launch {
 	int start_listener; /* create: where `start` knocks; -1: run, start on SYNC_GO */
 	int console;	    /* connected socket to send the terminal to, -1 */
 	unsigned preserve_fds;
-	struct slice hook_state; /* state JSON for hooks in the container's namespaces */
+	const struct state *state; /* borrowed; for hooks in the container's namespaces */
 };
 
 /* The child's main: sets up the container and becomes its program. Never returns. */

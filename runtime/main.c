@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -165,6 +166,7 @@ int main(int argc, char **argv)
 	int r;
 
 	log_set_name("fief");
+	(void)umask(022); /* modes of what is made must not depend on the caller */
 	r = cli_parse(&cli, argc, argv, &global, &e);
 	if (r < 0) {
 		return cli_failure(&cli, r, &e);

@@ -81,6 +81,8 @@ static int set_tree_attrs(int tree, const struct mount_options *o, struct err *e
 	if (o->propagation_rec || !o->propagation) {
 		rec.propagation = propagation;
 		attr.propagation = 0;
+	} else if (propagation != MS_SHARED) {
+		rec.propagation = MS_SLAVE; /* what lies below is no peer of the host's either */
 	}
 	if (rec.attr_set || rec.attr_clr || rec.propagation) {
 		if (mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &rec, sizeof(rec)) < 0) {
@@ -197,6 +199,9 @@ static int acquire_devices(struct mount_plan *plan, const struct spec *spec, str
 		int r;
 
 		plan->device_trees[i] = -1;
+		if (mount_plan_device(spec, i)->type == 'p') {
+			continue;
+		}
 		r = acquire_device(mount_plan_device(spec, i), &plan->device_trees[i], e);
 		if (r < 0) {
 			return r;

@@ -97,6 +97,16 @@ static int find_program(const struct spec_process *p, struct program *ret, struc
 	return r < 0 ? err_set(e, r, "exec: \"%s\": %s", name, err_text(-r)) : 0;
 }
 
+int process_check_preserved(unsigned n, struct err *e)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (fcntl(3 + (int)i, F_GETFD) < 0) {
+			return err_errno(e, "descriptor %u is to be preserved", 3 + i);
+		}
+	}
+	return 0;
+}
+
 static int set_user(const struct spec_process *p, struct err *e)
 {
 	/* stdio was opened by the caller; a process that re-opens /dev/stdout must own its terminal */
@@ -116,9 +126,7 @@ static int set_user(const struct spec_process *p, struct err *e)
 	if (setresuid(p->uid, p->uid, p->uid) < 0) {
 		return err_errno(e, "set user %u", p->uid);
 	}
-	if (p->umask.set) {
-		(void)umask((mode_t)(p->umask.v & 0777));
-	}
+	(void)umask(p->umask.set ? (mode_t)(p->umask.v & 0777) : 022);
 	return 0;
 }
 
@@ -166,6 +174,29 @@ int process_become(const struct spec_process *p, const struct seccomp_program *s
 	return r < 0 ? r : find_program(p, ret, e);
 }
 
+static int rlimit_error(const struct spec_rlimit *limit, const struct rlimit64 *own, struct err *e)
+{
+	return err_errno(e,
+		"set %s to %" PRIu64 ":%" PRIu64 " (the runtime's own is %" PRIu64 ":%" PRIu64 ")",
+		limit->name, limit->soft, limit->hard, (uint64_t)own->rlim_cur,
+		(uint64_t)own->rlim_max);
+}
+
+/* Soft limits alone differ from what process_raise_rlimits() has checked. */
+static int set_rlimits(const struct spec_process *p, struct err *e)
+{
+	for (size_t i = 0; i < p->rlimits.n; i++) {
+		const struct spec_rlimit *limit = spec_at(p->rlimits, struct spec_rlimit, i);
+		struct rlimit64 value = {.rlim_cur = limit->soft, .rlim_max = limit->hard};
+		struct rlimit64 own = {};
+
+		if (prlimit64(0, (__rlimit_resource_t)limit->resource, &value, &own) < 0) {
+			return rlimit_error(limit, &own, e);
+		}
+	}
+	return 0;
+}
+
 int process_exec(const struct program *program, const struct spec_process *p,
 	const struct seccomp_program *seccomp, unsigned preserve_fds, struct err *e)
 {
@@ -182,7 +213,8 @@ int process_exec(const struct program *program, const struct spec_process *p,
 	for (unsigned i = 0; i < preserve_fds; i++) {
 		(void)fcntl(3 + (int)i, F_SETFD, 0);
 	}
-	if (p->no_new_privileges) {
+	r = set_rlimits(p, e);
+	if (r == 0 && p->no_new_privileges) {
 		r = seccomp_install(seccomp, e);
 	}
 	if (r < 0) {
@@ -192,23 +224,20 @@ int process_exec(const struct program *program, const struct spec_process *p,
 	return err_errno(e, "exec %s", program->path);
 }
 
-int process_set_rlimits(pid_t pid, const struct spec_process *p, struct err *e)
+int process_raise_rlimits(pid_t pid, const struct spec_process *p, struct err *e)
 {
 	for (size_t i = 0; i < p->rlimits.n; i++) {
 		const struct spec_rlimit *limit = spec_at(p->rlimits, struct spec_rlimit, i);
-		struct rlimit64 value = {.rlim_cur = limit->soft, .rlim_max = limit->hard};
-		struct rlimit64 mine = {};
+		__rlimit_resource_t resource = (__rlimit_resource_t)limit->resource;
+		struct rlimit64 own, raised;
 
-		if (prlimit64(pid, (__rlimit_resource_t)limit->resource, &value, NULL) == 0) {
-			continue;
+		if (prlimit64(0, resource, NULL, &own) < 0) {
+			return err_errno(e, "read %s", limit->name);
 		}
-		(void)prlimit64(0, (__rlimit_resource_t)limit->resource, NULL, &mine);
-		errno = errno ? errno : EPERM;
-		return err_errno(e,
-			"set %s to %" PRIu64 ":%" PRIu64 " (the runtime's own is %" PRIu64
-			":%" PRIu64 ")",
-			limit->name, limit->soft, limit->hard, (uint64_t)mine.rlim_cur,
-			(uint64_t)mine.rlim_max);
+		raised = (struct rlimit64){.rlim_cur = own.rlim_cur, .rlim_max = limit->hard};
+		if (limit->hard > own.rlim_max && prlimit64(pid, resource, &raised, NULL) < 0) {
+			return rlimit_error(limit, &own, e);
+		}
 	}
 	return 0;
 }

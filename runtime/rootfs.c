@@ -403,8 +403,11 @@ static int mask_path(
 		files_open_in_root(root, path + strspn(path, "/"), O_PATH, 0, NULL);
 	struct stat st;
 
-	if (target < 0) {
+	if (target == -ENOENT || target == -ENOTDIR) {
 		return 0; /* nothing there to hide */
+	}
+	if (target < 0) {
+		return err_code(e, target, "mask '%s'", path);
 	}
 	if (fstat(target, &st) < 0) {
 		return err_errno(e, "mask '%s'", path);
@@ -428,8 +431,11 @@ static int make_path_readonly(int root, const char *path, struct err *e)
 	struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE};
 	_cleanup_close_ int tree = -1;
 
-	if (target < 0) {
+	if (target == -ENOENT || target == -ENOTDIR) {
 		return 0;
+	}
+	if (target < 0) {
+		return err_code(e, target, "make '%s' read-only", path);
 	}
 	tree = open_tree(
 		target, "", AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);

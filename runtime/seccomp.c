@@ -84,7 +84,6 @@ static int parse_action(const char *name, const struct opt_u64 *errno_ret, uint3
 		{"SCMP_ACT_TRACE", SCMP_ACT_TRACE(code)},
 		{"SCMP_ACT_ALLOW", SCMP_ACT_ALLOW},
 		{"SCMP_ACT_LOG", SCMP_ACT_LOG},
-		{"SCMP_ACT_NOTIFY", SCMP_ACT_NOTIFY},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(actions); i++) {

@@ -119,6 +119,14 @@ static int read_caps(const struct json *v, void *at, struct err *e)
 	return json_read(v, fields, JSON_UNKNOWN_ALLOWED, at, e);
 }
 
+/* The kernel takes 4294967295 for "leave it as it is", which here would be root. */
+static int read_id(const struct json *v, void *at, struct err *e)
+{
+	int r = json_read_u32(v, at, e);
+
+	return r == 0 && *(uint32_t *)at == UINT32_MAX ? json_error(e, v, "is not an id") : r;
+}
+
 static int read_gids(const struct json *v, void *at, struct err *e)
 {
 	struct spec_vec *vec = at;
@@ -135,7 +143,7 @@ static int read_gids(const struct json *v, void *at, struct err *e)
 	vec->n = v->count;
 	json_each(item, v)
 	{
-		r = json_read_u32(item, spec_at(*vec, uint32_t, item->index), e);
+		r = read_id(item, spec_at(*vec, uint32_t, item->index), e);
 		if (r < 0) {
 			return r;
 		}
@@ -146,8 +154,8 @@ static int read_gids(const struct json *v, void *at, struct err *e)
 static int read_user(const struct json *v, void *at, struct err *e)
 {
 	static const struct json_field fields[] = {
-		{"uid", json_read_u32, offsetof(struct spec_process, uid), JSON_OPTIONAL},
-		{"gid", json_read_u32, offsetof(struct spec_process, gid), JSON_OPTIONAL},
+		{"uid", read_id, offsetof(struct spec_process, uid), JSON_OPTIONAL},
+		{"gid", read_id, offsetof(struct spec_process, gid), JSON_OPTIONAL},
 		{"umask", json_read_opt_u64, offsetof(struct spec_process, umask), JSON_OPTIONAL},
 		{"additionalGids", read_gids, offsetof(struct spec_process, gids), JSON_OPTIONAL},
 		{},

@@ -213,6 +213,13 @@ static bool alive(const struct state *state)
 	       start_time == state->start_time && process_state != 'Z' && process_state != 'X';
 }
 
+int state_set_created(int dir, struct err *e)
+{
+	return renameat(dir, STATE_CREATING_SOCKET, dir, STATE_START_SOCKET) < 0
+		       ? err_errno(e, "name 'start.sock'")
+		       : 0;
+}
+
 enum container_status state_status(int dir, const struct state *state)
 {
 	struct cgroup cg;
@@ -231,7 +238,11 @@ enum container_status state_status(int dir, const struct state *state)
 	if (frozen) {
 		return STATUS_PAUSED;
 	}
-	return faccessat(dir, "start.sock", F_OK, 0) == 0 ? STATUS_CREATED : STATUS_RUNNING;
+	if (faccessat(dir, STATE_START_SOCKET, F_OK, 0) == 0) {
+		return STATUS_CREATED;
+	}
+	return faccessat(dir, STATE_CREATING_SOCKET, F_OK, 0) == 0 ? STATUS_CREATING
+								      : STATUS_RUNNING;
 }
 
 const char *state_status_name(enum container_status status)

@@ -3,7 +3,8 @@
  *
  *	state.json   written before anything of the container exists, so that after a crash at any
  *	             point `delete --force` finds what is left
- *	start.sock   listening socket of the waiting init; its presence means "created"
+ *	start.sock   listening socket of the waiting init; its presence means "created". Until create
+ *	             is over its name is new.sock, which means "creating"
  *
  * The pid is trusted only together with its start time (proc(5), /proc/PID/stat field 22).
  */
@@ -12,6 +13,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+#define STATE_CREATING_SOCKET "new.sock"
+#define STATE_START_SOCKET    "start.sock"
 
 struct buf;
 struct err;
@@ -47,6 +51,9 @@ int state_dir_remove(int root_fd, const char *id, struct err *e);
 int state_write(int dir, const struct state *state, struct err *e);
 int state_load(int dir, struct state *ret, struct err *e);
 void state_done(struct state *state);
+
+/* The end of create: `start` may knock from now on. */
+int state_set_created(int dir, struct err *e);
 
 enum container_status state_status(int dir, const struct state *state);
 const char *state_status_name(enum container_status status);

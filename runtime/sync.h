@@ -8,7 +8,7 @@
  *     |  SYNC_HOOKS ----------->            | namespaces and mounts are there: prestart, createRuntime
  *     |  <----------- SYNC_GO               | (only when there are such hooks)
  *     |  SYNC_READY ----------->            | everything is done but the program; value: missing caps
- *     |  <----------- SYNC_GO               | rlimits are set; go on (run) or wait for `start` (create)
+ *     |  <----------- SYNC_GO               | go on (run) or wait for `start` (create)
  *     |  (closed by exec)                   |
  *
  * SYNC_FAILED instead of any of the child's messages carries its error. The end of the stream is the
