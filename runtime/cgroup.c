@@ -128,8 +128,8 @@ static int check_path(const char *path, struct err *e)
 		size_t n = strcspn(at, "/");
 
 		if ((n == 2 && at[0] == '.' && at[1] == '.') || (n == 1 && at[0] == '.')) {
-			return err_member(e, -EINVAL, ".linux.cgroupsPath",
-				"'%.200s' holds '%.*s'", path, (int)n, at);
+			return err_member(e, -EINVAL, ".linux.cgroupsPath", "'%.200s' holds '%.*s'",
+				path, (int)n, at);
 		}
 		at += n + strspn(at + n, "/");
 	}
@@ -202,8 +202,8 @@ int cgroup_check_unused(const struct cgroup *cg, struct err *e)
 			continue; /* EOPNOTSUPP: threaded; the kernel refuses to join */
 		}
 		if (text.n) {
-			return err_set(e, -EBUSY, "container's cgroup is not empty: '/%s'",
-				cg->path);
+			return err_set(
+				e, -EBUSY, "container's cgroup is not empty: '/%s'", cg->path);
 		}
 		if (dir >= 0 && dir_frozen(dir, h->v2)) {
 			return err_set(e, -EBUSY, "cgroup '/%s' is frozen", cg->path);

@@ -49,7 +49,8 @@ static int knock(int dir, struct err *e)
 	struct sync_message m;
 	int r;
 
-	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/" STATE_START_SOCKET, dir);
+	(void)snprintf(
+		addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/" STATE_START_SOCKET, dir);
 	if (sock < 0 || connect(sock, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
 		return err_errno(e, "reach the container's process");
 	}

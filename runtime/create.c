@@ -43,8 +43,8 @@ struct creation {
 	struct spec *spec; /* owned */
 	struct launch launch;
 	struct state state;
-	int sync;	       /* owned; our end */
-	int console_near;      /* owned; where our own terminal comes in */
+	int sync;	  /* owned; our end */
+	int console_near; /* owned; where our own terminal comes in */
 	bool made_dir;
 	struct child child;
 };
@@ -168,8 +168,8 @@ static int make_listener(struct creation *c, struct err *e)
 	if (c->o->run) {
 		return 0;
 	}
-	(void)snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/" STATE_CREATING_SOCKET,
-		c->dir);
+	(void)snprintf(addr.sun_path, sizeof(addr.sun_path),
+		"/proc/self/fd/%d/" STATE_CREATING_SOCKET, c->dir);
 	if (sock < 0 || bind(sock, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
 		listen(sock, 1) < 0) {
 		return err_errno(e, "make 'start.sock'");
@@ -314,8 +314,8 @@ static int run_runtime_hooks(struct creation *c, struct err *e)
 	state_to_json(&c->state, STATUS_CREATING, false, &text);
 	r = hooks_run(&c->spec->hooks[HOOK_PRESTART], "prestart", buf_slice(&text), e);
 	if (r == 0) {
-		r = hooks_run(&c->spec->hooks[HOOK_CREATE_RUNTIME], "createRuntime",
-			buf_slice(&text), e);
+		r = hooks_run(
+			&c->spec->hooks[HOOK_CREATE_RUNTIME], "createRuntime", buf_slice(&text), e);
 	}
 	return r < 0 ? r : sync_send(c->sync, SYNC_GO, 0);
 }

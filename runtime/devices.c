@@ -43,8 +43,8 @@ static int check_existing(int dir, const char *name, const struct spec_device *d
 	if ((st.st_mode & S_IFMT) != type ||
 		(type != S_IFIFO &&
 			st.st_rdev != makedev((unsigned)d->major, (unsigned)d->minor))) {
-		return err_set(e, -EEXIST, "device '%s': the root file system has something else there",
-			d->path);
+		return err_set(e, -EEXIST,
+			"device '%s': the root file system has something else there", d->path);
 	}
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if ((st.st_mode & 07777) != mode && chmod(path, mode) < 0) {

@@ -24,7 +24,7 @@ static void exec_hook(const struct spec_hook *hook, int in, struct err *e)
 
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL); /* the runtime blocks what it forwards */
-	(void)setpgid(0, 0); /* so that the whole group can be killed */
+	(void)setpgid(0, 0);			     /* so that the whole group can be killed */
 	if (dup2(in, STDIN_FILENO) < 0 || close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0) {
 		(void)err_errno(e, "hook '%s'", hook->path);
 		return;

@@ -158,8 +158,7 @@ static int wait_for_start(struct launch *l, int *ret_caller, struct err *e)
 	/* While it waits it holds nothing of the host: no directory that a process of the container
 	 * could find in /proc/1/fd (CVE-2024-21626), no pipe whose reader waits for its end. Closing
 	 * the sync channel tells the runtime that it can go. */
-	if (l->start_listener != (int)first &&
-		dup3(l->start_listener, (int)first, O_CLOEXEC) < 0) {
+	if (l->start_listener != (int)first && dup3(l->start_listener, (int)first, O_CLOEXEC) < 0) {
 		return err_errno(e, "keep 'start.sock'");
 	}
 	l->start_listener = (int)first;

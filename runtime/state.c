@@ -242,7 +242,7 @@ enum container_status state_status(int dir, const struct state *state)
 		return STATUS_CREATED;
 	}
 	return faccessat(dir, STATE_CREATING_SOCKET, F_OK, 0) == 0 ? STATUS_CREATING
-								      : STATUS_RUNNING;
+								   : STATUS_RUNNING;
 }
 
 const char *state_status_name(enum container_status status)

@@ -28,7 +28,7 @@ static void on_signal(struct loop_io *io, [[maybe_unused]] uint32_t epoll_events
 	}
 }
 
-void keeper_describe(const struct keeper *k, struct keeper_description *ret)
+void keeper_describe(struct keeper *k, struct keeper_description *ret)
 {
 	static const char *const names[STATE_MAX] = {
 		[CREATING] = "starting",
@@ -41,6 +41,8 @@ void keeper_describe(const struct keeper *k, struct keeper_description *ret)
 		[OVER] = "stopped",
 	};
 
+	/* cgroup v1 has no event for a refused fork: whoever asks gets the counters of now */
+	cgroup_watch_read(&k->cgroup);
 	*ret = (struct keeper_description){
 		.uid = k->bundle.uid,
 		.name = k->bundle.name,
