@@ -1,7 +1,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,51 +81,71 @@ int files_write_all(int fd, struct slice s)
 	return 0;
 }
 
-static int write_and_sync(int fd, mode_t mode, struct slice content)
+/* Makes and fills the temporary file; returns its descriptor, owned. */
+static int write_new(int dirfd, const char *tmp, mode_t mode, struct slice content)
 {
-	int r = files_write_all(fd, content);
+	int fd, r;
 
-	if (r < 0) {
-		return r;
-	}
-	/* the mode that was asked for, whatever the umask */
-	if (fchmod(fd, mode) < 0 || fsync(fd) < 0) {
+	(void)unlinkat(dirfd, tmp, 0); /* of an earlier process with our pid */
+	fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0) {
 		return -errno;
 	}
-	return 0;
+	r = files_write_all(fd, content);
+	if (r == 0 && fchmod(fd, mode) < 0) { /* the mode that was asked for, whatever the umask */
+		r = -errno;
+	}
+	if (r < 0) {
+		close_fd(&fd);
+		return r;
+	}
+	return fd;
+}
+
+static int replace(int dirfd, const char *name, mode_t mode, struct slice content, bool sync)
+{
+	char tmp[NAME_MAX + 1];
+	int n = snprintf(tmp, sizeof(tmp), ".%s.%d", name, (int)getpid());
+	_cleanup_close_ int fd = -1;
+	int r = 0;
+
+	if (n < 0 || (size_t)n >= sizeof(tmp)) {
+		return -ENAMETOOLONG;
+	}
+	if (strchr(name, '/')) {
+		return -EINVAL; /* a name in the directory, not a path */
+	}
+	fd = write_new(dirfd, tmp, mode, content);
+	if (fd < 0) {
+		r = fd;
+	} else if ((sync && fsync(fd) < 0) || renameat(dirfd, tmp, dirfd, name) < 0) {
+		r = -errno;
+	}
+	if (r < 0) {
+		(void)unlinkat(dirfd, tmp, 0);
+	}
+	return r;
+}
+
+int files_replace(int dirfd, const char *name, mode_t mode, struct slice content, struct err *e)
+{
+	int r = replace(dirfd, name, mode, content, false);
+
+	return r < 0 ? err_code(e, r, "write '%s'", name) : 0;
 }
 
 int files_write_atomic(
 	int dirfd, const char *name, mode_t mode, struct slice content, struct err *e)
 {
-	char tmp[NAME_MAX + 1];
-	int n = snprintf(tmp, sizeof(tmp), ".%s.%d", name, (int)getpid());
-	_cleanup_close_ int fd = -1;
-	int r;
+	_cleanup_close_ int dir = -1;
+	int r = replace(dirfd, name, mode, content, true);
 
-	if (n < 0 || (size_t)n >= sizeof(tmp)) {
-		return err_code(e, -ENAMETOOLONG, "write '%s'", name);
-	}
-	if (strchr(name, '/')) {
-		return err_set(e, -EINVAL, "write '%s': not a name in the directory", name);
-	}
-	(void)unlinkat(dirfd, tmp, 0); /* of an earlier process with our pid */
-	fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0) {
-		return err_errno(e, "write '%s'", name);
-	}
-	r = write_and_sync(fd, mode, content);
-	if (r == 0 && renameat(dirfd, tmp, dirfd, name) < 0) {
-		r = -errno;
-	}
 	if (r < 0) {
-		(void)unlinkat(dirfd, tmp, 0);
 		return err_code(e, r, "write '%s'", name);
 	}
-	close_fd(&fd);
-	fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0) {
-		(void)fsync(fd); /* some file systems cannot sync a directory; the rename holds */
+	dir = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir >= 0) {
+		(void)fsync(dir); /* some file systems cannot sync a directory; the rename holds */
 	}
 	return 0;
 }

@@ -22,6 +22,10 @@ int files_read(int dirfd, const char *path, size_t max, struct buf *to, struct e
 int files_write_atomic(
 	int dirfd, const char *name, mode_t mode, struct slice content, struct err *e);
 
+/* The same without fsync, for state that does not outlive the machine (a tmpfs below /run): readers
+ * see the old or the new content. */
+int files_replace(int dirfd, const char *name, mode_t mode, struct slice content, struct err *e);
+
 /* Writes all of s. */
 int files_write_all(int fd, struct slice s);
 /* One write(2) to an existing file, as kernel control files want it. The message names path. */

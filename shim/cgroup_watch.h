@@ -21,7 +21,8 @@ struct cgroup_watch {
 
 	struct loop *loop; /* borrowed */
 	struct loop_io inotify, eventfd;
-	int memory_fd; /* owned directories; -1: no such controller */
+	struct loop_timer recheck; /* once after an event of v1 */
+	int memory_fd;		   /* owned directories; -1: no such controller */
 	int pids_fd;
 	bool unified; /* memory is on cgroup v2 */
 };

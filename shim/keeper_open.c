@@ -41,6 +41,7 @@ void keeper_describe(struct keeper *k, struct keeper_description *ret)
 		[OVER] = "stopped",
 	};
 
+	/* cgroup v1 has no event for a refused fork: whoever asks gets the counters of now */
 	cgroup_watch_read(&k->cgroup);
 	*ret = (struct keeper_description){
 		.uid = k->bundle.uid,

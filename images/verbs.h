@@ -1,0 +1,17 @@
+/*
+ * The verbs of fief-image, one file each (cmd_<verb>.c). argv[0] is the verb; the result is the exit
+ * status: 0, 1 on failure, 2 on wrong usage.
+ */
+#pragma once
+
+/* What stands before the verb on the command line. */
+struct globals {
+	const char *prefix; /* NULL: the machine itself */
+};
+
+int cmd_build(const struct globals *g, int argc, char **argv);
+int cmd_import(const struct globals *g, int argc, char **argv);
+int cmd_list(const struct globals *g, int argc, char **argv);
+int cmd_show(const struct globals *g, int argc, char **argv);
+int cmd_verify(const struct globals *g, int argc, char **argv);
+int cmd_rm(const struct globals *g, int argc, char **argv);

@@ -1,0 +1,311 @@
+/* v1 and hybrid: one directory per hierarchy. Kernel documentation, admin-guide/cgroup-v1. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/buf.h"
+#include "lib/cleanup.h"
+#include "lib/err.h"
+#include "lib/files.h"
+#include "runtime/cgroup.h"
+#include "runtime/spec.h"
+
+/* The directory of a controller, or -1. */
+static int controller_dir(const struct cgroup *cg, const char *controller)
+{
+	size_t len = strlen(controller);
+
+	for (size_t i = 0; i < cg->n; i++) {
+		const char *at = cg->h[i].name;
+
+		while (*at && !cg->h[i].v2) {
+			size_t n = strcspn(at, ",");
+
+			if (n == len && memcmp(at, controller, n) == 0) {
+				return cg->h[i].dir;
+			}
+			at += n + (at[n] == ',');
+		}
+	}
+	return -1;
+}
+
+static int need_dir(const struct cgroup *cg, const char *controller, int *ret, struct err *e)
+{
+	*ret = controller_dir(cg, controller);
+	return *ret >= 0 ? 0
+			 : err_set(e, -ENOENT, "cgroup controller '%s' is not mounted", controller);
+}
+
+/* A fresh cpuset has no CPUs and no memory nodes, and takes no process until it has. */
+static int inherit_cpuset(int parent, int dir, const char *file, struct err *e)
+{
+	_cleanup_buf_ struct buf mine = {}, theirs = {};
+	int r = files_read(dir, file, 4096, &mine, e);
+
+	if (r < 0 || (mine.n && mine.p[0] != '\n')) {
+		return r;
+	}
+	r = files_read(parent, file, 4096, &theirs, e);
+	if (r < 0 || !buf_str(&theirs)) {
+		return r < 0 ? r : -ENOMEM;
+	}
+	return cgroup_write(dir, file, theirs.p, e);
+}
+
+static int make_component(struct cgroup_hierarchy *h, int *at, const char *name, struct err *e)
+{
+	_cleanup_close_ int dir = -1;
+	int r = 0;
+
+	if (mkdirat(*at, name, 0755) < 0 && errno != EEXIST) {
+		return err_errno(e, "make cgroup '%s' in '%s'", name, h->name);
+	}
+	dir = openat(*at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0) {
+		return err_errno(e, "open cgroup '%s' in '%s'", name, h->name);
+	}
+	if (!h->v2 && strncmp(h->name, "cpuset", 6) == 0) {
+		r = inherit_cpuset(*at, dir, "cpuset.cpus", e);
+		if (r == 0) {
+			r = inherit_cpuset(*at, dir, "cpuset.mems", e);
+		}
+	}
+	if (*at != h->root) {
+		close_fd(at);
+	}
+	*at = take_fd(&dir);
+	return r;
+}
+
+static int make_hierarchy(struct cgroup_hierarchy *h, const char *path, struct err *e)
+{
+	char copy[512], *rest = copy, *name;
+	int at = h->root, r = 0;
+
+	(void)snprintf(copy, sizeof(copy), "%s", path);
+	while (r == 0 && (name = strsep(&rest, "/"))) {
+		if (*name && strcmp(name, ".") != 0) {
+			r = make_component(h, &at, name, e);
+		}
+	}
+	if (at != h->root) {
+		h->dir = at;
+	}
+	if (r < 0 || h->v2) {
+		return r;
+	}
+	h->tasks = openat(h->dir, "tasks", O_WRONLY | O_CLOEXEC);
+	return h->tasks < 0 ? err_errno(e, "open 'tasks' of cgroup '/%s'", path) : 0;
+}
+
+static int create(struct cgroup *cg, struct err *e)
+{
+	for (size_t i = 0; i < cg->n; i++) {
+		int r = make_hierarchy(&cg->h[i], cg->path, e);
+
+		if (r < 0) {
+			return r;
+		}
+	}
+	return 0;
+}
+
+/* memory.limit_in_bytes must never pass memory.memsw.limit_in_bytes: raise swap first, lower last. */
+static int set_memory_and_swap(int dir, int64_t limit, int64_t swap, struct err *e)
+{
+	static const char limit_file[] = "memory.limit_in_bytes";
+	static const char swap_file[] = "memory.memsw.limit_in_bytes";
+	bool accounted = faccessat(dir, swap_file, F_OK, 0) == 0;
+	int r;
+
+	if (!accounted || swap == 0) {
+		return limit ? cgroup_write_i64(dir, limit_file, limit, e) : 0;
+	}
+	r = limit ? cgroup_write_i64(dir, limit_file, limit, NULL) : 0;
+	if (r < 0) { /* the old swap limit is below the new limit */
+		r = cgroup_write_i64(dir, swap_file, swap, e);
+		return r < 0 ? r : cgroup_write_i64(dir, limit_file, limit, e);
+	}
+	return cgroup_write_i64(dir, swap_file, swap, e);
+}
+
+static int apply_memory(const struct cgroup *cg, const struct spec_resources *r, struct err *e)
+{
+	int dir, s;
+
+	if (!r->memory.limit.set && !r->memory.swap.set && !r->memory.reservation.set &&
+		!r->memory.swappiness.set && !r->memory.disable_oom_killer.set) {
+		return 0;
+	}
+	s = need_dir(cg, "memory", &dir, e);
+	if (s == 0) {
+		s = set_memory_and_swap(dir, r->memory.limit.set ? r->memory.limit.v : 0,
+			r->memory.swap.set ? r->memory.swap.v : 0, e);
+	}
+	if (s == 0 && r->memory.reservation.set && r->memory.reservation.v) {
+		s = cgroup_write_i64(dir, "memory.soft_limit_in_bytes", r->memory.reservation.v, e);
+	}
+	if (s == 0 && r->memory.swappiness.set) {
+		s = cgroup_write_i64(dir, "memory.swappiness", (int64_t)r->memory.swappiness.v, e);
+	}
+	if (s == 0 && r->memory.disable_oom_killer.set && r->memory.disable_oom_killer.v) {
+		s = cgroup_write_i64(dir, "memory.oom_control", 1, e);
+	}
+	return s;
+}
+
+/* The period first when it grows, last when the old quota would not fit; the kernel checks both. */
+static int apply_quota(int dir, const struct spec_resources *r, struct err *e)
+{
+	int s = 0;
+
+	if (r->cpu.period.set && r->cpu.period.v) {
+		s = cgroup_write_i64(dir, "cpu.cfs_period_us", (int64_t)r->cpu.period.v, e);
+	}
+	if (s == 0 && r->cpu.quota.set && r->cpu.quota.v) {
+		s = cgroup_write_i64(dir, "cpu.cfs_quota_us", r->cpu.quota.v, e);
+	}
+	return s;
+}
+
+static int apply_cpu(const struct cgroup *cg, const struct spec_resources *r, struct err *e)
+{
+	int dir, s = 0;
+
+	if (r->cpu.shares.set || r->cpu.quota.set || r->cpu.period.set) {
+		s = need_dir(cg, "cpu", &dir, e);
+		if (s == 0 && r->cpu.shares.set && r->cpu.shares.v) {
+			s = cgroup_write_i64(dir, "cpu.shares", (int64_t)r->cpu.shares.v, e);
+		}
+		if (s == 0) {
+			s = apply_quota(dir, r, e);
+		}
+	}
+	if (s == 0 && ((r->cpu.cpus && *r->cpu.cpus) || (r->cpu.mems && *r->cpu.mems))) {
+		s = need_dir(cg, "cpuset", &dir, e);
+		if (s == 0 && r->cpu.cpus && *r->cpu.cpus) {
+			s = cgroup_write(dir, "cpuset.cpus", r->cpu.cpus, e);
+		}
+		if (s == 0 && r->cpu.mems && *r->cpu.mems) {
+			s = cgroup_write(dir, "cpuset.mems", r->cpu.mems, e);
+		}
+	}
+	return s;
+}
+
+static int apply_pids(const struct cgroup *cg, const struct spec_resources *r, struct err *e)
+{
+	int dir, s;
+
+	if (!r->pids.set) {
+		return 0;
+	}
+	s = need_dir(cg, "pids", &dir, e);
+	if (s < 0) {
+		return s;
+	}
+	/* below 0: no limit; 0 means 1 as with runc, since the process itself counts */
+	return r->pids.v < 0 ? cgroup_write(dir, "pids.max", "max", e)
+			     : cgroup_write_i64(dir, "pids.max", r->pids.v ? r->pids.v : 1, e);
+}
+
+static void put_number(char *to, size_t n, const struct opt_i64 *v)
+{
+	if (v->set && v->v >= 0) {
+		(void)snprintf(to, n, "%" PRId64, v->v);
+	} else {
+		(void)snprintf(to, n, "*");
+	}
+}
+
+static int apply_device(int dir, const struct spec_device_rule *rule, struct err *e)
+{
+	const char *file = rule->allow ? "devices.allow" : "devices.deny";
+	const char *type = rule->type ? rule->type : "a";
+	char major[24], minor[24], line[80];
+
+	put_number(major, sizeof(major), &rule->major);
+	put_number(minor, sizeof(minor), &rule->minor);
+	if (strcmp(type, "a") == 0 && major[0] == '*' && minor[0] == '*') {
+		return cgroup_write(dir, file, "a", e);
+	}
+	(void)snprintf(line, sizeof(line), "%s %s:%s %s", type, major, minor,
+		rule->access && *rule->access ? rule->access : "rwm");
+	return cgroup_write(dir, file, line, e);
+}
+
+/* What every container needs, whatever its rules say: the default devices, ptys, the console. */
+static const char *const basic_devices[] = {"c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm",
+	"c 1:9 rwm", "c 5:0 rwm", "c 5:1 rwm", "c 5:2 rwm", "c 136:* rwm", "c *:* m", "b *:* m"};
+
+static int apply_devices(const struct cgroup *cg, const struct spec_resources *r, struct err *e)
+{
+	int dir = controller_dir(cg, "devices"), s = 0;
+
+	if (dir < 0 || r->devices.n == 0) {
+		return 0;
+	}
+	for (size_t i = 0; i < r->devices.n && s == 0; i++) {
+		s = apply_device(dir, spec_at(r->devices, struct spec_device_rule, i), e);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(basic_devices) && s == 0; i++) {
+		s = cgroup_write(dir, "devices.allow", basic_devices[i], e);
+	}
+	return s;
+}
+
+static int apply(const struct cgroup *cg, const struct spec_resources *r, struct err *e)
+{
+	int s = apply_memory(cg, r, e);
+
+	if (s == 0) {
+		s = apply_cpu(cg, r, e);
+	}
+	if (s == 0) {
+		s = apply_pids(cg, r, e);
+	}
+	if (s == 0 && r->unified && r->unified->count) {
+		s = err_member(e, -EINVAL, ".linux.resources.unified",
+			"needs cgroup v2, this host has v1");
+	}
+	return s < 0 ? s : apply_devices(cg, r, e);
+}
+
+static void kill_pid(pid_t pid, void *ctx)
+{
+	(void)kill(pid, *(int *)ctx);
+}
+
+/* Frozen while the list is read: nobody forks away between reading and killing. */
+static int kill_all(const struct cgroup *cg, int signal, struct err *e)
+{
+	int freezer = controller_dir(cg, "freezer");
+	int r;
+
+	if (freezer >= 0) {
+		(void)cgroup_write(freezer, "freezer.state", "FROZEN", NULL);
+	}
+	r = cgroup_each_pid(cg, kill_pid, &signal, e);
+	if (freezer >= 0) {
+		(void)cgroup_write(freezer, "freezer.state", "THAWED", NULL);
+	}
+	for (size_t i = 0; i < cg->n; i++) {
+		if (cg->h[i].v2 && cg->h[i].dir >= 0) {
+			(void)cgroup_write(cg->h[i].dir, "cgroup.freeze", "0", NULL);
+		}
+	}
+	return r;
+}
+
+const struct cgroup_backend cgroup_backend_v1 = {
+	.name = "v1",
+	.create = create,
+	.apply = apply,
+	.kill = kill_all,
+};

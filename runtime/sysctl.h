@@ -1,0 +1,12 @@
+/*
+ * linux.sysctl: kernel parameters of the container's own namespaces.
+ */
+#pragma once
+
+struct err;
+struct spec;
+
+/* Refuses parameters that are not of a namespace, or of one that the container does not have. */
+int sysctl_check(const struct spec *spec, struct err *e);
+/* Child: writes them through a private procfs, which nothing of the image can shadow. */
+int sysctl_apply(const struct spec *spec, struct err *e);
