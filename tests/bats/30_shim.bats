@@ -156,28 +156,29 @@ site_is_up()
 			plugin = python3
 			wsgi-file = \$(HOME)/app.py
 			socket = /run/evil-${word//[=\/]/-}.socket
-			exec-asap = id -u > \$(HOME)/as-${word//[=\/]/-}
+			exec-asap = id -u >> \$(HOME)/as-${word//[=\/]/-}
 		END
 	done
 	put_vassal evil-hooks <<-'END'
 		plugin = python3
 		uid = 0
 		gid = 0
-		hook-asap = exec:id -u > $(HOME)/as-hook-asap
-		exec-asap = id -u > $(HOME)/as-exec-asap
-		hook-pre-jail = exec:id -u > $(HOME)/as-hook-pre-jail
-		hook-as-root = exec:id -u > $(HOME)/as-hook-as-root
-		exec-as-root = id -u > $(HOME)/as-exec-as-root
-		hook-as-user = exec:id -u > $(HOME)/as-hook-as-user
-		hook-as-vassal = exec:id -u > $(HOME)/as-hook-as-vassal
-		exec-as-emperor = id -u > $(HOME)/as-exec-as-emperor
-		vassals-start-hook = id -u > $(HOME)/as-vassals-start-hook
-		emperor-exec = id -u > $(HOME)/as-emperor-exec
+		hook-asap = exec:id -u >> $(HOME)/as-hook-asap
+		exec-asap = id -u >> $(HOME)/as-exec-asap
+		hook-pre-jail = exec:id -u >> $(HOME)/as-hook-pre-jail
+		hook-as-root = exec:id -u >> $(HOME)/as-hook-as-root
+		exec-as-root = id -u >> $(HOME)/as-exec-as-root
+		hook-as-user = exec:id -u >> $(HOME)/as-hook-as-user
+		hook-as-vassal = exec:id -u >> $(HOME)/as-hook-as-vassal
+		exec-as-emperor = id -u >> $(HOME)/as-exec-as-emperor
+		vassals-start-hook = id -u >> $(HOME)/as-vassals-start-hook
+		emperor-exec = id -u >> $(HOME)/as-emperor-exec
 	END
 	wait_for 20 test -s "$prefix/containers/$uid/as-exec-asap"
 	wait_for 20 grep -q "evil-hooks.ini" "$(state_dir $uid)/log/container.log"
 	for file in "$prefix/containers/$uid"/as-*; do
-		[[ $(cat "$file") == "$uid" ]] || fail "$file: $(cat "$file")"
+		wait_for 5 test -s "$file" # vassals that fail are started again and again
+		[[ $(sort -u "$file") == "$uid" ]] || fail "$file: $(cat "$file")"
 		[[ $(stat -c '%u %g' "$file") == "$uid $uid" ]]
 	done
 	host=$(find "$prefix/containers/$uid" -not -uid $uid)
@@ -279,6 +280,13 @@ refute_answer()
 	[[ $output == *"/dev/pts/"* && $output == *"33 101"* && $output == *"$uid"* ]]
 	run script -qec "fief-shim exec $uid --prefix '$prefix' --tty -- sh -c 'kill -TERM \$\$'" /dev/null </dev/null
 	[[ $status -eq 143 ]]
+}
+
+@test "exec without --tty never hands over the operator's terminal" {
+	run script -qec "fief-shim exec $uid --prefix '$prefix' -- sh -c 'test -t 0 || test -t 1 || test -t 2 || echo no terminal; exit 5'" /dev/null </dev/null
+	[[ $status -eq 5 && $output == *"no terminal"* ]] || fail "$status: $output"
+	run script -qec "fief-shim exec $uid --prefix '$prefix' -- seq 20000" /dev/null </dev/null
+	[[ $status -eq 0 && ${lines[-1]} == 20000* && ${#lines[@]} -eq 20000 ]]
 }
 
 @test "a client that goes away ends its session" {
