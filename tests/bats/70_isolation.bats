@@ -13,7 +13,6 @@ two=31112
 setup_file()
 {
 	test_image debian-12 "$BATS_FILE_TMPDIR/p"
-	test_image debian-12-i386 "$BATS_FILE_TMPDIR/p"
 	platform_up "$BATS_FILE_TMPDIR/p"
 	container_up "$one" one debian-12 '.pids = 60'
 	container_up "$two" two debian-12
@@ -155,6 +154,7 @@ while True:
 }
 
 @test "an i386 image runs: 32 bits, personality LINUX32" {
+	test_image debian-12-i386 "$P"
 	container_up 31113 small debian-12-i386
 	run inside 31113 getconf LONG_BIT
 	[[ $output == 32 ]]
