@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154 # status, output and bg_pid are set by others
+# shellcheck shell=bash disable=SC2034,SC2154 # names that tests use, or set
 # For the bats files of the router: load ../lib/router after ../lib/common
 #
 # A router, vassals and nodes below $prefix, the test's directory. Customers are uids 31001 and 31002.
