@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "images/aptconf.h"
 #include "images/debootstrap.h"
 #include "images/recipe.h"
 #include "lib/buf.h"
@@ -22,7 +23,7 @@
 #include "lib/err.h"
 #include "lib/files.h"
 
-enum { LINE_MAX_BYTES = 4096, CAUSE_MAX = 300, ARGS_MAX = 32 };
+enum { LINE_MAX_BYTES = 4096, CAUSE_MAX = 300, ARGS_MAX = 40 };
 
 /* What mmdebstrap says and what a person reads. */
 static const struct {
@@ -35,6 +36,13 @@ static const struct {
 	{"I: installing remaining", "installing uWSGI and what customers need"},
 	{"I: cleaning package lists", "cleaning up"},
 };
+
+/* Documentation stays out. By --dpkgopt mmdebstrap would filter every archive of the base system by
+ * a slow program of its own; so dpkg is told after that, and tree_forget_host() removes the rest. */
+#define EXCLUDE                                                                                    \
+	"printf 'path-exclude=/usr/share/%s/*\\n' man info locale doc "                            \
+	">\"$1/etc/dpkg/dpkg.cfg.d/99fief\"; "                                                     \
+	"echo 'path-include=/usr/share/doc/*/copyright' >>\"$1/etc/dpkg/dpkg.cfg.d/99fief\""
 
 struct progress {
 	struct timespec begun;
@@ -130,28 +138,36 @@ static void take_output(struct progress *p, struct buf *b)
 	}
 }
 
-static void put_args(const struct debootstrap *job, const char **v, char *arch, char *include)
+/* What one call needs in memory for its command line. */
+struct command {
+	const char *v[ARGS_MAX];
+	char arch[64], include[1024];
+	struct aptconf apt;
+};
+
+static void put_args(const struct debootstrap *job, struct command *c)
 {
 	static const char *const fixed[] = {"mmdebstrap", "--verbose", "--mode=root",
 		"--variant=minbase", "--format=directory", "--dpkgopt=force-unsafe-io",
-		"--dpkgopt=path-exclude=/usr/share/doc/*",
-		"--dpkgopt=path-include=/usr/share/doc/*/copyright",
-		"--dpkgopt=path-exclude=/usr/share/man/*",
-		"--dpkgopt=path-exclude=/usr/share/info/*",
-		"--dpkgopt=path-exclude=/usr/share/locale/*",
-		"--aptopt=Acquire::Languages \"none\"", "--aptopt=Acquire::Retries \"3\"",
-		"--aptopt=APT::Install-Recommends \"false\""};
+		"--extract-hook=" EXCLUDE, "--aptopt=Acquire::Languages \"none\"",
+		"--aptopt=Acquire::Retries \"3\"", "--aptopt=APT::Install-Recommends \"false\""};
 	size_t n = 0;
 
 	for (; n < ARRAY_LEN(fixed); n++) {
-		v[n] = fixed[n];
+		c->v[n] = fixed[n];
 	}
-	v[n++] = arch;
-	v[n++] = include;
-	v[n++] = job->recipe->suite;
-	v[n++] = job->target;
-	v[n++] = "-"; /* the sources come by standard input */
-	v[n] = NULL;
+	(void)snprintf(c->arch, sizeof(c->arch), "--architectures=%s", job->architecture);
+	c->v[n++] = c->arch;
+	(void)snprintf(c->include, sizeof(c->include), "--include=%s", job->recipe->packages);
+	c->v[n++] = c->include;
+	aptconf_read(&c->apt);
+	for (size_t i = 0; i < c->apt.n; i++) {
+		c->v[n++] = c->apt.options[i];
+	}
+	c->v[n++] = job->recipe->suite;
+	c->v[n++] = job->target;
+	c->v[n++] = "-"; /* the sources come by standard input */
+	c->v[n] = NULL;
 }
 
 /* The child: PID 1 of its namespaces. Writes text for the parent's parser when it fails. */
@@ -194,23 +210,20 @@ static int sources_fd(struct slice sources, struct err *e)
 
 static pid_t start(const struct debootstrap *job, int out, struct err *e)
 {
-	const char *v[ARGS_MAX];
-	char arch[64], include[1024];
+	struct command c;
 	_cleanup_close_ int in = sources_fd(job->sources, e);
 	long pid;
 
 	if (in < 0) {
 		return in;
 	}
-	(void)snprintf(arch, sizeof(arch), "--architectures=%s", job->architecture);
-	(void)snprintf(include, sizeof(include), "--include=%s", job->recipe->packages);
-	put_args(job, v, arch, include);
+	put_args(job, &c);
 	pid = syscall(SYS_clone, CLONE_NEWPID | CLONE_NEWNS | SIGCHLD, NULL, NULL, NULL, NULL);
 	if (pid < 0) {
 		return err_errno(e, "start mmdebstrap in namespaces of its own");
 	}
 	if (pid == 0) {
-		run_child(v, in, out);
+		run_child(c.v, in, out);
 	}
 	return (pid_t)pid;
 }

@@ -77,8 +77,9 @@ static int make_file(int rootfd, const struct point *at, struct err *e)
 	return fd < 0 ? err_errno(e, "make file '/%s/%s'", at->dir, at->name) : 0;
 }
 
-/* Removes what is in a directory of the tree; a missing one is empty. */
-static int empty(int rootfd, const char *path, struct err *e)
+/* Removes what is in a directory of the tree, but entries named `keep` (may be NULL); a missing one
+ * is empty. */
+static int empty_but(int rootfd, const char *path, const char *keep, struct err *e)
 {
 	int fd = files_open_beneath(rootfd, path, O_RDONLY | O_DIRECTORY, 0, NULL);
 	_cleanup_dir_ DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
@@ -89,11 +90,33 @@ static int empty(int rootfd, const char *path, struct err *e)
 		return 0;
 	}
 	while (r == 0 && (d = readdir(dir))) {
-		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0) {
+		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0 &&
+			!(keep && strcmp(d->d_name, keep) == 0)) {
 			r = files_remove_tree(fd, d->d_name, e);
 		}
 	}
 	return r < 0 ? err_wrap(e, r, "empty '/%s'", path) : 0;
+}
+
+static int empty(int rootfd, const char *path, struct err *e)
+{
+	return empty_but(rootfd, path, NULL, e);
+}
+
+/* Documentation goes, licences stay. */
+static int forget_docs(int rootfd, struct err *e)
+{
+	int fd = files_open_beneath(rootfd, "usr/share/doc", O_RDONLY | O_DIRECTORY, 0, NULL);
+	_cleanup_dir_ DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *d;
+	int r = 0;
+
+	while (dir && r == 0 && (d = readdir(dir))) {
+		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0) {
+			r = empty_but(fd, d->d_name, "copyright", e);
+		}
+	}
+	return r;
 }
 
 int tree_complete(int rootfd, struct err *e)
@@ -120,10 +143,19 @@ static int reset(int rootfd, const char *dir, const char *name, struct slice tex
 	return fd < 0 ? 0 : files_write_atomic(fd, name, 0644, text, e);
 }
 
+static int forget_file(int rootfd, const struct point *at, struct err *e)
+{
+	_cleanup_close_ int fd =
+		files_open_beneath(rootfd, at->dir, O_RDONLY | O_DIRECTORY, 0, NULL);
+
+	return fd < 0 ? 0 : files_remove_tree(fd, at->name, e);
+}
+
 int tree_forget_host(int rootfd, struct err *e)
 {
 	static const char *const dirs[] = {"run", "tmp", "var/tmp", "var/log", "var/lib/apt/lists",
-		"var/cache/apt", "var/cache/ldconfig", "var/cache/debconf"};
+		"var/cache/apt", "var/cache/ldconfig", "var/cache/debconf", "usr/share/man",
+		"usr/share/info", "usr/share/locale"};
 	static const struct {
 		const char *dir, *name, *text;
 	} files[] = {
@@ -135,15 +167,21 @@ int tree_forget_host(int rootfd, struct err *e)
 		{"etc/nullmailer", "me", "localhost\n"},
 		{"etc/nullmailer", "defaultdomain", "localhost\n"},
 	};
+	/* the proxy of this machine and options that were for the build alone */
+	static const struct point gone[] = {{"etc/apt/apt.conf.d", "99mmdebstrap"},
+		{"etc/dpkg/dpkg.cfg.d", "99mmdebstrap"}, {"etc/dpkg/dpkg.cfg.d", "99fief"}};
 	int r = 0;
 
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(gone); i++) {
+		r = forget_file(rootfd, &gone[i], e);
+	}
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(dirs); i++) {
 		r = empty(rootfd, dirs[i], e);
 	}
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(files); i++) {
 		r = reset(rootfd, files[i].dir, files[i].name, slice_of(files[i].text), e);
 	}
-	return r;
+	return r < 0 ? r : forget_docs(rootfd, e);
 }
 
 /* Reads the ELF header of a program. Returns 1 and the machine, 0 when it is no ELF file. */

@@ -32,7 +32,8 @@ int staging_publish(struct staging *s, struct err *e);
 void staging_done(struct staging *s);
 
 /* Removes an entry so that it is gone at once and whole: rename to a hidden name, then delete. The
- * next sweep finishes what a kill interrupts. -ENOENT when there is none. */
+ * next sweep finishes what a kill interrupts. Waits for the maker of an entry to call staging_done().
+ * -ENOENT when there is none. */
 int staging_remove(int storefd, const char *name, struct err *e);
 
 #define _cleanup_staging_ __attribute__((cleanup(staging_done)))

@@ -19,6 +19,7 @@
 #include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/files.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "lib/paths.h"
@@ -178,7 +179,8 @@ static int open_all(struct router *r, struct err *e)
 	if (r->config.control && (code = control_open(&r->control, r->config.control, e)) < 0) {
 		return code;
 	}
-	/* a server without containers may still route to addresses */
+	/* a router that starts before the first container must see it later */
+	(void)files_mkdir_p(homes, 0711, NULL); /* tolerated: addresses work without homes */
 	r->containers = open(homes, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (r->containers < 0 && errno != ENOENT) {
 		return err_errno(e, "open '%s'", homes);

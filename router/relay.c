@@ -68,12 +68,16 @@ int relay_flush(struct conn *c)
 	return 1;
 }
 
-/* Ends the client's connection in a way that cannot be taken for the end of the response. */
+/* Ends the client's connection in the middle of a response: where its end is the end of the
+ * connection, by a reset, so that it is not taken for complete. */
 static int cut_off(struct conn *c)
 {
 	struct linger now = {.l_onoff = 1, .l_linger = 0};
 
-	(void)setsockopt(c->io.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	if (c->x->head_done && c->x->sink == FRAMING_CLOSE) {
+		(void)setsockopt(c->io.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	}
+	(void)relay_flush(c); /* what the client can have, it gets */
 	front_close(c);
 	return GONE;
 }

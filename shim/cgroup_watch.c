@@ -19,7 +19,7 @@
 #include "lib/files.h"
 #include "shim/cgroup_watch.h"
 
-enum { PROC_MAX = 4 << 20, COUNTERS_MAX = 4096 };
+enum { PROC_MAX = 4 << 20, COUNTERS_MAX = 4096, RECHECK_MSEC = 200 };
 
 /* Takes the next line off the text; false at its end. */
 static bool next_line(struct slice *text, struct slice *ret)
@@ -152,9 +152,12 @@ static bool raise_to(uint64_t *counter, uint64_t now)
 void cgroup_watch_read(struct cgroup_watch *watch)
 {
 	const char *file = watch->unified ? "memory.events" : "memory.oom_control";
-	bool grew = raise_to(
-		&watch->oom_kills, read_counter(watch->memory_fd, file, SLICE("oom_kill")));
+	bool grew;
 
+	if (!watch->loop) {
+		return;
+	}
+	grew = raise_to(&watch->oom_kills, read_counter(watch->memory_fd, file, SLICE("oom_kill")));
 	if (raise_to(
 		    &watch->pids_hits, read_counter(watch->pids_fd, "pids.events", SLICE("max")))) {
 		grew = true;
@@ -178,10 +181,19 @@ static void on_inotify(struct loop_io *io, [[maybe_unused]] uint32_t epoll_event
 	cgroup_watch_read(loop_owner(io, struct cgroup_watch, inotify));
 }
 
+static void on_recheck(struct loop_timer *timer)
+{
+	cgroup_watch_read(loop_owner(timer, struct cgroup_watch, recheck));
+}
+
+/* v1 tells when memory ran out, which is before the kill that follows is counted. */
 static void on_eventfd(struct loop_io *io, [[maybe_unused]] uint32_t epoll_events)
 {
+	struct cgroup_watch *watch = loop_owner(io, struct cgroup_watch, eventfd);
+
 	swallow(io->fd);
-	cgroup_watch_read(loop_owner(io, struct cgroup_watch, eventfd));
+	cgroup_watch_read(watch);
+	(void)loop_timer_set(watch->loop, &watch->recheck, RECHECK_MSEC * USEC_PER_MSEC);
 }
 
 static int watch_file(struct cgroup_watch *watch, int dir_fd, const char *file, struct err *e)
@@ -248,7 +260,8 @@ int cgroup_watch_start(struct cgroup_watch *watch, struct loop *loop, pid_t pid,
 		.memory_fd = -1,
 		.pids_fd = -1,
 		.inotify = {.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK), .on_ready = on_inotify},
-		.eventfd = {.fd = -1, .on_ready = on_eventfd}};
+		.eventfd = {.fd = -1, .on_ready = on_eventfd},
+		.recheck = {.on_expire = on_recheck}};
 	if (watch->inotify.fd < 0) {
 		return err_errno(e, "make an inotify instance");
 	}
@@ -279,6 +292,7 @@ void cgroup_watch_stop(struct cgroup_watch *watch)
 	}
 	loop_unwatch(watch->loop, &watch->inotify);
 	loop_unwatch(watch->loop, &watch->eventfd);
+	loop_timer_clear(watch->loop, &watch->recheck);
 	close_fd(&watch->inotify.fd);
 	close_fd(&watch->eventfd.fd);
 	close_fd(&watch->memory_fd);

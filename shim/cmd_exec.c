@@ -1,9 +1,11 @@
 /*
  * fief-shim exec: a command in a container as its customer. Without --tty the command has our own
- * three descriptors; with it, the shim hands over the master of a pty and we carry bytes and window
- * sizes between it and our terminal, which is raw meanwhile.
+ * three descriptors, but never our terminal: a process that stays behind could read from it what is
+ * typed later, so a pipe stands between. With --tty the shim hands over the master of a pty and we
+ * carry bytes and window sizes between it and our terminal, which is raw meanwhile.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -155,9 +157,92 @@ static void on_terminal(int master)
 	}
 }
 
+enum { STREAMS = 3, DRAIN_MAX = 64 };
+
+struct streams {
+	int inner[STREAMS]; /* what the command gets; owned where outer is set */
+	int outer[STREAMS]; /* owned, our end of the pipe before a terminal; -1: none */
+};
+
+static void streams_done(struct streams *s)
+{
+	for (int i = 0; i < STREAMS; i++) {
+		if (s->outer[i] >= 0) {
+			close_fd(&s->inner[i]);
+			close_fd(&s->outer[i]);
+		}
+	}
+}
+#define _cleanup_streams_ _cleanup_(streams_done)
+
+static int open_streams(struct streams *s, struct err *e)
+{
+	for (int i = 0; i < STREAMS; i++) {
+		int pair[2];
+
+		s->inner[i] = i;
+		if (!isatty(i)) {
+			continue;
+		}
+		if (pipe2(pair, O_CLOEXEC) < 0) {
+			return err_errno(e, "make a pipe");
+		}
+		s->inner[i] = pair[i == STDIN_FILENO ? 0 : 1];
+		s->outer[i] = pair[i == STDIN_FILENO ? 1 : 0];
+	}
+	return 0;
+}
+
+/* What the command wrote last; not what processes that it left behind go on to write. */
+static void drain_streams(struct streams *s)
+{
+	for (int i = STDOUT_FILENO; i < STREAMS; i++) {
+		struct pollfd fd = {.fd = s->outer[i], .events = POLLIN};
+
+		for (int n = 0; n < DRAIN_MAX && poll(&fd, 1, 0) > 0; n++) {
+			if (!carry(s->outer[i], i)) {
+				break;
+			}
+		}
+	}
+}
+
+/* Until the shim has something to say: the exit status. */
+static void relay_streams(struct streams *s, int sock)
+{
+	struct pollfd fds[STREAMS + 1] = {
+		{.fd = s->outer[STDIN_FILENO] >= 0 ? STDIN_FILENO : -1, .events = POLLIN},
+		{.fd = s->outer[STDOUT_FILENO], .events = POLLIN},
+		{.fd = s->outer[STDERR_FILENO], .events = POLLIN},
+		{.fd = sock, .events = POLLIN},
+	};
+
+	for (int i = 0; i < STREAMS; i++) {
+		if (s->outer[i] >= 0) {
+			close_fd(&s->inner[i]); /* the shim has its own copy now */
+		}
+	}
+	(void)signal(SIGPIPE, SIG_IGN); /* a command that does not read is no failure of ours */
+	while (!fds[STREAMS].revents) {
+		if (poll(fds, STREAMS + 1, -1) < 0 && errno != EINTR) {
+			return;
+		}
+		for (int i = STDOUT_FILENO; i < STREAMS; i++) {
+			if (fds[i].revents && !carry(s->outer[i], i)) {
+				fds[i].fd = -1;
+			}
+		}
+		if (fds[STDIN_FILENO].revents && !carry(STDIN_FILENO, s->outer[STDIN_FILENO])) {
+			fds[STDIN_FILENO].fd = -1;
+			close_fd(&s->outer[STDIN_FILENO]);
+		}
+	}
+	drain_streams(s);
+}
+
 static int run(const struct options *options, uint32_t uid, char **args, struct err *e)
 {
-	static const int own[] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
+	_cleanup_streams_ struct streams streams = {.outer = {-1, -1, -1}};
 	_cleanup_json_ struct json_doc *started = NULL, *ended = NULL;
 	_cleanup_packet_ struct packet packet = {};
 	_cleanup_buf_ struct buf request = {};
@@ -171,7 +256,11 @@ static int run(const struct options *options, uint32_t uid, char **args, struct 
 	if (buf_failed(&request) || request.n > PACKET_MAX) {
 		return err_set(e, -E2BIG, "the command is too long");
 	}
-	r = packet_send(sock, buf_slice(&request), own, options->tty ? 0 : 3, e);
+	r = options->tty ? 0 : open_streams(&streams, e);
+	if (r == 0) {
+		r = packet_send(
+			sock, buf_slice(&request), streams.inner, options->tty ? 0 : STREAMS, e);
+	}
 	if (r == 0) {
 		r = client_reply(sock, &packet, &started, e);
 	}
@@ -180,6 +269,9 @@ static int run(const struct options *options, uint32_t uid, char **args, struct 
 			return err_set(e, -EBADMSG, "reply of the shim: no terminal");
 		}
 		on_terminal(packet.fds[0]);
+	}
+	if (r == 0 && !options->tty) {
+		relay_streams(&streams, sock);
 	}
 	if (r == 0) {
 		r = client_reply(sock, NULL, &ended, e);

@@ -16,6 +16,8 @@
 #include "shim/keeper.h"
 #include "shim/verbs.h"
 
+enum { READY_FD = 3 };
+
 struct options {
 	const char *prefix, *runtime, *runtime_root;
 	bool detach;
@@ -87,13 +89,17 @@ static int exit_status(int r, const struct err *e)
 	int r;
 
 	(void)setsid();
-	options->ready_fd = ready_fd;
+	/* Whoever started us may wait for the end of a pipe that we would hold open for ever. The
+	 * keeper opens the bundle itself. */
+	(void)dup3(ready_fd, READY_FD, O_CLOEXEC);
+	(void)close_range(READY_FD + 1, ~0U, 0);
+	options->ready_fd = READY_FD;
 	r = open_own_log(b, &e);
 	if (r == 0) {
 		r = keeper_run(options, &e);
 	}
 	if (r < 0) {
-		(void)err_send(ready_fd, &e); /* nobody reads a second one */
+		(void)err_send(READY_FD, &e); /* nobody reads a second one */
 	}
 	_exit(exit_status(r, &e));
 }

@@ -8,13 +8,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/mount.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,68 +21,13 @@
 #include "lib/files.h"
 #include "lib/json.h"
 #include "lib/log.h"
-#include "shim/bundle.h"
-#include "shim/cgroup_watch.h"
-#include "shim/children.h"
-#include "shim/control.h"
-#include "shim/keeper.h"
-#include "shim/logfile.h"
+#include "shim/keeper_impl.h"
 #include "shim/packet.h"
-#include "shim/place.h"
 #include "shim/prepare.h"
-#include "shim/runtime_call.h"
-#include "shim/session.h"
-#include "shim/stdio.h"
-
-enum state {
-	CREATING,
-	STARTING,
-	ENDED_EARLY, /* PID 1 has ended while the runtime is still starting it */
-	RUNNING,
-	STOPPING,
-	CLEANING,
-	WAITING, /* for a first or another start */
-	OVER,
-	STATE_MAX
-};
-
-enum event { CALL_DONE, CALL_FAILED, EXITED, STOP, TIMER, AGAIN, END, EVENT_MAX };
 
 static const uint64_t call_deadline = 60 * USEC_PER_SEC;
+static const uint64_t stop_repeat = USEC_PER_SEC;
 static const uint64_t backoff_first = USEC_PER_SEC, backoff_max = 60 * USEC_PER_SEC;
-
-struct keeper {
-	const struct keeper_options *options;
-	struct bundle bundle;
-	struct place place;
-	char id[16];
-	struct loop *loop;
-	struct children children;
-	struct runtime runtime;
-	struct runtime_call call;
-	struct child init; /* PID 1 of the container */
-	struct stdio stdio;
-	struct logfile log;
-	struct control control;
-	struct cgroup_watch cgroup;
-	struct session_host sessions;
-	struct loop_timer timer;
-	struct loop_io signals;
-	int netns_fd, status_fd;
-
-	enum state state;
-	bool stop_wanted, ran, ready_told, has_exit, oom_in_run;
-	uint32_t stop_seconds;
-	int exit_status;
-	struct err failure; /* of the last attempt to start */
-	char started[40];
-	uint64_t started_at, backoff; /* usec */
-	unsigned restarts;
-	uint64_t oom_kills, pids_hits; /* of earlier runs */
-	uint64_t oom_told, pids_told;  /* of this run */
-};
-
-static void post(struct keeper *k, enum event event);
 
 /* failure NULL: it runs. Only the first word counts. */
 static void tell_ready(struct keeper *k, const struct err *failure)
@@ -106,7 +47,7 @@ static void on_call_done(struct runtime_call *call, const struct err *failure)
 	if (failure) {
 		k->failure = *failure;
 	}
-	post(k, failure ? CALL_FAILED : CALL_DONE);
+	keeper_post(k, failure ? CALL_FAILED : CALL_DONE);
 }
 
 static void call_runtime(struct keeper *k, const char *const *args, bool with_stdio)
@@ -121,7 +62,7 @@ static void call_runtime(struct keeper *k, const char *const *args, bool with_st
 	}
 	k->call.on_done = on_call_done;
 	if (runtime_call_start(&k->call, &k->runtime, &call, &k->failure) < 0) {
-		post(k, CALL_FAILED);
+		keeper_post(k, CALL_FAILED);
 	}
 }
 
@@ -157,7 +98,7 @@ static void act_create(struct keeper *k)
 		if (!k->failure.code) {
 			(void)err_errno(&k->failure, "begin container %s", k->id);
 		}
-		post(k, CALL_FAILED);
+		keeper_post(k, CALL_FAILED);
 		return;
 	}
 	call_runtime(k,
@@ -171,7 +112,7 @@ static void on_init_exit(struct child *child, int status)
 	struct keeper *k = loop_owner(child, struct keeper, init);
 
 	k->exit_status = status;
-	post(k, EXITED);
+	keeper_post(k, EXITED);
 }
 
 static int read_init_pid(struct keeper *k, struct err *e)
@@ -217,7 +158,7 @@ static void act_start(struct keeper *k)
 	struct err e = {};
 
 	if (read_init_pid(k, &k->failure) < 0) {
-		post(k, CALL_FAILED);
+		keeper_post(k, CALL_FAILED);
 		return;
 	}
 	k->oom_told = k->pids_told = 0;
@@ -241,7 +182,7 @@ static void act_running(struct keeper *k)
 {
 	note_start(k);
 	if (k->stop_wanted) {
-		post(k, STOP);
+		keeper_post(k, STOP);
 	}
 }
 
@@ -250,17 +191,26 @@ static void act_remember_stop(struct keeper *k)
 	k->stop_wanted = true;
 }
 
+/* TERM is said again and again: PID 1 does not hear one that comes before it has set its signals. */
+static void act_ask_to_stop(struct keeper *k)
+{
+	uint64_t now = loop_now(k->loop);
+	uint64_t left = k->stop_deadline > now ? k->stop_deadline - now : 0;
+
+	if (left == 0) {
+		log_warning("container %s: did not stop in %u s, killed", k->id, k->stop_seconds);
+		(void)kill(k->init.pid, SIGKILL);
+		return;
+	}
+	(void)kill(k->init.pid, SIGTERM);
+	(void)loop_timer_set(k->loop, &k->timer, left < stop_repeat ? left : stop_repeat);
+}
+
 static void act_stop(struct keeper *k)
 {
 	k->stop_wanted = true;
-	(void)kill(k->init.pid, SIGTERM);
-	(void)loop_timer_set(k->loop, &k->timer, k->stop_seconds * USEC_PER_SEC);
-}
-
-static void act_kill(struct keeper *k)
-{
-	log_warning("container %s: did not stop in %u s, killed", k->id, k->stop_seconds);
-	(void)kill(k->init.pid, SIGKILL);
+	k->stop_deadline = loop_now(k->loop) + k->stop_seconds * USEC_PER_SEC;
+	act_ask_to_stop(k);
 }
 
 static void log_exit(const struct keeper *k)
@@ -336,7 +286,7 @@ static void act_abandon(struct keeper *k)
 	if (k->failure.code == ETIMEDOUT) {
 		act_clean(k);
 	} else {
-		post(k, CALL_DONE);
+		keeper_post(k, CALL_DONE);
 	}
 }
 
@@ -359,7 +309,7 @@ static bool wants_restart(const struct keeper *k)
 
 static void act_decide(struct keeper *k)
 {
-	post(k, wants_restart(k) ? AGAIN : END);
+	keeper_post(k, wants_restart(k) ? AGAIN : END);
 }
 
 static void act_wait(struct keeper *k)
@@ -390,7 +340,7 @@ static void act_nothing([[maybe_unused]] struct keeper *k)
 
 static const struct cell {
 	void (*action)(struct keeper *k);
-	enum state next;
+	enum keeper_state next;
 } table[STATE_MAX][EVENT_MAX] = {
 	/* clang-format off */
 	[CREATING] = {
@@ -434,7 +384,7 @@ static const struct cell {
 		[CALL_FAILED] = {act_nothing, STOPPING},
 		[EXITED]      = {act_record_and_clean, CLEANING},
 		[STOP]        = {act_stop, STOPPING}, /* the newer deadline holds */
-		[TIMER]       = {act_kill, STOPPING},
+		[TIMER]       = {act_ask_to_stop, STOPPING},
 		[AGAIN]       = {act_nothing, STOPPING},
 		[END]         = {act_nothing, STOPPING},
 	},
@@ -468,208 +418,10 @@ static const struct cell {
 	/* clang-format on */
 };
 
-static void post(struct keeper *k, enum event event)
+void keeper_post(struct keeper *k, enum keeper_event event)
 {
 	const struct cell *cell = &table[k->state][event];
 
 	k->state = cell->next;
 	cell->action(k);
-}
-
-static void on_timer(struct loop_timer *timer)
-{
-	post(loop_owner(timer, struct keeper, timer), TIMER);
-}
-
-static void on_signal(struct loop_io *io, [[maybe_unused]] uint32_t epoll_events)
-{
-	struct keeper *k = loop_owner(io, struct keeper, signals);
-	struct signalfd_siginfo info;
-
-	while (read(io->fd, &info, sizeof(info)) == sizeof(info)) {
-		(void)keeper_stop(k, k->bundle.stop_timeout, NULL);
-	}
-}
-
-void keeper_describe(const struct keeper *k, struct keeper_description *ret)
-{
-	static const char *const names[STATE_MAX] = {
-		[CREATING] = "starting",
-		[STARTING] = "starting",
-		[ENDED_EARLY] = "starting",
-		[RUNNING] = "running",
-		[STOPPING] = "stopping",
-		[CLEANING] = "stopped",
-		[WAITING] = "stopped",
-		[OVER] = "stopped",
-	};
-
-	*ret = (struct keeper_description){
-		.uid = k->bundle.uid,
-		.name = k->bundle.name,
-		.state = names[k->state],
-		.pid = k->init.pid,
-		.started = k->started,
-		.restarts = k->restarts,
-		.oom_kills = k->oom_kills + k->cgroup.oom_kills,
-		.pids_hits = k->pids_hits + k->cgroup.pids_hits,
-		.has_exit = k->has_exit,
-		.exit_status = k->exit_status,
-	};
-}
-
-static int refuse_unless_running(const struct keeper *k, struct err *e)
-{
-	if (k->state != RUNNING && k->state != STOPPING) {
-		return err_set(e, -ESRCH, "container %s is not running", k->id);
-	}
-	return 0;
-}
-
-int keeper_signal(struct keeper *k, int sig, struct err *e)
-{
-	int r = refuse_unless_running(k, e);
-
-	if (r == 0 && kill(k->init.pid, sig) < 0) {
-		r = err_errno(e, "signal container %s", k->id);
-	}
-	return r;
-}
-
-int keeper_stop(struct keeper *k, uint32_t seconds, struct err *e)
-{
-	if (k->state == OVER) {
-		return err_set(e, -ESRCH, "container %s is not running", k->id);
-	}
-	k->stop_seconds = seconds;
-	post(k, STOP);
-	return 0;
-}
-
-uint32_t keeper_stop_timeout(const struct keeper *k)
-{
-	return k->bundle.stop_timeout;
-}
-
-int keeper_session_host(struct keeper *k, struct session_host **ret, struct err *e)
-{
-	int r = refuse_unless_running(k, e);
-
-	*ret = &k->sessions;
-	return r;
-}
-
-static int own_mounts(struct err *e)
-{
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0) {
-		return err_errno(e, "make a mount namespace");
-	}
-	return 0;
-}
-
-static int open_log(struct keeper *k, struct err *e)
-{
-	_cleanup_close_ int dir = files_mkdir_open(k->place.state_fd, "log", 0755, e);
-
-	if (dir < 0) {
-		return dir;
-	}
-	k->log.max = k->bundle.log.size;
-	k->log.keep = k->bundle.log.keep;
-	return logfile_open(&k->log, take_fd(&dir), "container.log", e);
-}
-
-static int open_signals(struct keeper *k, struct err *e)
-{
-	static const int stop_signals[] = {SIGTERM, SIGINT};
-
-	k->signals =
-		(struct loop_io){.fd = loop_signal_fd(stop_signals, 2, e), .on_ready = on_signal};
-	return k->signals.fd < 0 ? k->signals.fd : loop_watch(k->loop, &k->signals, EPOLLIN, e);
-}
-
-static int set_up(struct keeper *k, struct err *e)
-{
-	const struct keeper_options *o = k->options;
-	int r = own_mounts(e); /* first: descriptors of another namespace cannot be mounted on */
-
-	if (r == 0) {
-		r = bundle_open(o->bundle, o->prefix, &k->bundle, e);
-	}
-	if (r == 0) {
-		r = place_open(&k->place, o->prefix, k->bundle.uid, e);
-	}
-	if (r == 0) {
-		r = loop_new(&k->loop, e);
-	}
-	if (r == 0) {
-		r = children_init(&k->children, k->loop, e);
-	}
-	if (r == 0) {
-		r = open_signals(k, e);
-	}
-	if (r == 0) {
-		r = open_log(k, e);
-	}
-	if (r == 0) {
-		r = stdio_open(&k->stdio, k->place.state_fd, k->loop, &k->log, e);
-	}
-	if (r == 0) {
-		k->status_fd = openat(k->place.state_fd, "status",
-			O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-		r = k->status_fd < 0 ? err_errno(e, "open 'status'") : 0;
-	}
-	if (r == 0) {
-		r = control_open(&k->control, k->loop, k, &k->place, e);
-	}
-	return r;
-}
-
-static void tear_down(struct keeper *k)
-{
-	control_close(&k->control, &k->place);
-	runtime_call_done(&k->call);
-	stdio_done(&k->stdio);
-	logfile_done(&k->log);
-	cgroup_watch_stop(&k->cgroup);
-	close_fd(&k->status_fd);
-	close_fd(&k->netns_fd);
-	place_done(&k->place);
-	control_done(&k->control);
-	children_done(&k->children);
-	close_fd(&k->signals.fd);
-	k->loop = loop_free(k->loop);
-	bundle_done(&k->bundle);
-}
-
-int keeper_run(const struct keeper_options *options, struct err *e)
-{
-	struct keeper k = {.options = options,
-		.state = WAITING,
-		.timer = {.on_expire = on_timer},
-		.bundle = {.dir_fd = -1},
-		.place = {.state_fd = -1, .run_fd = -1, .lock_fd = -1},
-		.signals = {.fd = -1},
-		.log = {.fd = -1, .dir_fd = -1},
-		.netns_fd = -1,
-		.status_fd = -1};
-	int r = set_up(&k, e);
-
-	if (r == 0) {
-		(void)snprintf(k.id, sizeof(k.id), "%u", k.bundle.uid);
-		k.runtime = (struct runtime){.path = options->runtime,
-			.root = options->runtime_root,
-			.scratch = k.place.state,
-			.loop = k.loop,
-			.children = &k.children};
-		k.sessions = (struct session_host){
-			.runtime = &k.runtime, .bundle = &k.bundle, .place = &k.place, .id = k.id};
-		(void)loop_timer_set(k.loop, &k.timer, 0); /* the first start */
-		r = loop_run(k.loop, e);
-	}
-	if (r == 0 && !k.ran) {
-		r = err_set(e, -k.failure.code, "%s", k.failure.msg);
-	}
-	tear_down(&k);
-	return r < 0 ? r : k.exit_status;
 }

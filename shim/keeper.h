@@ -49,7 +49,7 @@ struct keeper_description {
 int keeper_run(const struct keeper_options *options, struct err *e);
 
 /* For the control socket. */
-void keeper_describe(const struct keeper *k, struct keeper_description *ret);
+void keeper_describe(struct keeper *k, struct keeper_description *ret);
 int keeper_signal(struct keeper *k, int sig, struct err *e);
 /* Begins an orderly stop that ends with SIGKILL after `seconds`. -ESRCH: it is not running. */
 int keeper_stop(struct keeper *k, uint32_t seconds, struct err *e);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -315,27 +316,6 @@ static int run_steps(struct preparation *p, struct err *e)
 	return r;
 }
 
-int prepare_bundle(const struct bundle *b, int netns_fd, struct err *e)
-{
-	_cleanup_preparation_ struct preparation p = {.b = b, .netns_fd = -1, .shm_fd = -1};
-	int r;
-
-	for (int i = 0; i < HOME_PART_MAX; i++) {
-		p.home[i] = -1;
-	}
-	if (netns_fd >= 0) {
-		p.netns_fd = fcntl(netns_fd, F_DUPFD_CLOEXEC, 3);
-	}
-	r = refuse_prepared(b, e);
-	if (r == 0) {
-		r = run_steps(&p, e);
-		if (r < 0) {
-			(void)prepare_release(b, NULL); /* the first failure is the one to tell */
-		}
-	}
-	return r < 0 ? err_wrap(e, r, "prepare bundle '%s'", b->path) : 0;
-}
-
 /* Takes off every layer on `target` with all beneath it. The bundle's directories are root's, so the
  * path stays what it is. */
 static int unmount_all(const struct bundle *b, const char *target, struct err *e)
@@ -354,7 +334,7 @@ static int unmount_all(const struct bundle *b, const char *target, struct err *e
 	}
 }
 
-int prepare_release(const struct bundle *b, struct err *e)
+static int release_all(const struct bundle *b, struct err *e)
 {
 	int first = 0;
 
@@ -364,4 +344,55 @@ int prepare_release(const struct bundle *b, struct err *e)
 		first = first < 0 ? first : r;
 	}
 	return first;
+}
+
+/* Two that prepare one bundle at once would mount twice. */
+static int lock_bundle(const struct bundle *b, struct err *e)
+{
+	if (flock(b->dir_fd, LOCK_EX) < 0) {
+		return err_errno(e, "lock bundle '%s'", b->path);
+	}
+	return 0;
+}
+
+static void unlock_bundle(const struct bundle *b)
+{
+	(void)flock(b->dir_fd, LOCK_UN);
+}
+
+int prepare_bundle(const struct bundle *b, int netns_fd, struct err *e)
+{
+	_cleanup_preparation_ struct preparation p = {.b = b, .netns_fd = -1, .shm_fd = -1};
+	int r;
+
+	for (int i = 0; i < HOME_PART_MAX; i++) {
+		p.home[i] = -1;
+	}
+	if (netns_fd >= 0) {
+		p.netns_fd = fcntl(netns_fd, F_DUPFD_CLOEXEC, 3);
+	}
+	r = lock_bundle(b, e);
+	if (r < 0) {
+		return r;
+	}
+	r = refuse_prepared(b, e);
+	if (r == 0) {
+		r = run_steps(&p, e);
+		if (r < 0) {
+			(void)release_all(b, NULL); /* the first failure is the one to tell */
+		}
+	}
+	unlock_bundle(b);
+	return r < 0 ? err_wrap(e, r, "prepare bundle '%s'", b->path) : 0;
+}
+
+int prepare_release(const struct bundle *b, struct err *e)
+{
+	int r = lock_bundle(b, e);
+
+	if (r == 0) {
+		r = release_all(b, e);
+		unlock_bundle(b);
+	}
+	return r;
 }

@@ -36,6 +36,7 @@ struct init {
 	pid_t main_pid;	   /* Emperor or rc.local; 0: none */
 	pid_t rc_pid;	   /* rc.local beside the Emperor; 0: none */
 	bool has_status_fd;
+	bool stopping; /* the Emperor was asked to end */
 };
 
 static void say(const char *what, const char *object, const char *why)
@@ -236,7 +237,8 @@ static void reap(struct init *in)
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if (pid == in->main_pid) {
-			finish(in, status);
+			/* an Emperor that was asked before it had handlers dies of the question */
+			finish(in, in->stopping && status == SIGINT ? 0 : status);
 		}
 		if (pid == in->rc_pid) {
 			in->rc_pid = 0;
@@ -246,7 +248,7 @@ static void reap(struct init *in)
 
 /* An orderly end. The Emperor takes INT as "stop all vassals", which lets them unsubscribe; without
  * an Emperor everybody gets TERM. */
-static void stop(const struct init *in)
+static void stop(struct init *in)
 {
 	if (!in->main_pid) {
 		finish(in, 0);
@@ -255,6 +257,10 @@ static void stop(const struct init *in)
 		(void)kill(-1, SIGTERM);
 		return;
 	}
+	if (in->stopping) {
+		return;
+	}
+	in->stopping = true;
 	(void)kill(in->main_pid, SIGINT);
 	if (in->rc_pid) {
 		(void)kill(-in->rc_pid, SIGTERM);

@@ -61,6 +61,13 @@ refuses()
 	[[ $("${image[@]}" show one | jq -r .digest) == $("${image[@]}" show two | jq -r .digest) ]]
 }
 
+@test "the digest is what its description says" {
+	python3 "$tars" "$BATS_TEST_TMPDIR/t.tar" good
+	"${image[@]}" import good "$BATS_TEST_TMPDIR/t.tar"
+	digest=$(python3 "$BATS_TEST_DIRNAME/../lib/digest.py" "$store/good/rootfs")
+	[[ $("${image[@]}" show good | jq -r .digest) == "$digest" ]]
+}
+
 @test "archives by gzip, xz and zstd and from standard input are taken" {
 	python3 "$tars" "$BATS_TEST_TMPDIR/t.tar" good
 	gzip -k "$BATS_TEST_TMPDIR/t.tar"

@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 
 # handmade_bundle PREFIX UID IMAGE [UWSGI]: the bundle's directories, files and fief.json.
-handmade_bundle() {
+handmade_bundle()
+{
 	local prefix=$1 uid=$2 image=$3 uwsgi=${4:-}
 	local b=$prefix/var/lib/fief/bundles/$uid
 	mkdir -p "$b"/{rootfs,seed} "$b"/mnt/{containers,home,run,tmp,logs,shm,fief,sys}
@@ -25,7 +26,8 @@ handmade_bundle() {
 }
 
 # handmade_config UID UWSGI NETNS: config.json in the shape of spec/container-record.md.
-handmade_config() {
+handmade_config()
+{
 	jq -n --argjson uid "$1" --arg uwsgi "$2" '
 	def bind(src; dst; opts): {destination: dst, type: "bind", source: src, options: opts};
 	($uid | tostring) as $u | (603979776 + ($uid - 30001) * 65536) as $base |
