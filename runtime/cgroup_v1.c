@@ -13,6 +13,7 @@
 #include "lib/err.h"
 #include "lib/files.h"
 #include "runtime/cgroup.h"
+#include "runtime/devices_bpf.h"
 #include "runtime/spec.h"
 
 /* The directory of a controller, or -1. */
@@ -224,38 +225,73 @@ static void put_number(char *to, size_t n, const struct opt_i64 *v)
 	}
 }
 
-static int apply_device(int dir, const struct spec_device_rule *rule, struct err *e)
+/* The two files, open over all rules. */
+struct device_files {
+	int allow, deny; /* owned */
+};
+
+static int write_device(const struct device_files *files, const struct spec_device_rule *rule,
+	const char *type, struct err *e)
 {
-	const char *file = rule->allow ? "devices.allow" : "devices.deny";
-	const char *type = rule->type ? rule->type : "a";
-	char major[24], minor[24], line[80];
+	char major[24], minor[24], line[80] = "a";
 
 	put_number(major, sizeof(major), &rule->major);
 	put_number(minor, sizeof(minor), &rule->minor);
-	if (strcmp(type, "a") == 0 && major[0] == '*' && minor[0] == '*') {
-		return cgroup_write(dir, file, "a", e);
+	if (strcmp(type, "a") != 0) {
+		(void)snprintf(line, sizeof(line), "%s %s:%s %s", type, major, minor,
+			rule->access && *rule->access ? rule->access : "rwm");
 	}
-	(void)snprintf(line, sizeof(line), "%s %s:%s %s", type, major, minor,
-		rule->access && *rule->access ? rule->access : "rwm");
-	return cgroup_write(dir, file, line, e);
+	return write(rule->allow ? files->allow : files->deny, line, strlen(line)) < 0
+		       ? err_errno(e, "cgroup: write '%s' to 'devices.%s'", line,
+				 rule->allow ? "allow" : "deny")
+		       : 0;
 }
 
-/* What every container needs, whatever its rules say: the default devices, ptys, the console. */
-static const char *const basic_devices[] = {"c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm",
-	"c 1:9 rwm", "c 5:0 rwm", "c 5:1 rwm", "c 5:2 rwm", "c 136:* rwm", "c *:* m", "b *:* m"};
+/* To the kernel "a" means everything, whatever stands after it. */
+static int apply_device(
+	const struct device_files *files, const struct spec_device_rule *rule, struct err *e)
+{
+	const char *type = rule->type ? rule->type : "a";
+	bool all = !(rule->major.set && rule->major.v >= 0) &&
+		   !(rule->minor.set && rule->minor.v >= 0) &&
+		   (!rule->access || !*rule->access || strlen(rule->access) == 3);
+	int r;
 
+	if (strcmp(type, "a") != 0 || all) {
+		return write_device(files, rule, type, e);
+	}
+	r = write_device(files, rule, "b", e);
+	return r < 0 ? r : write_device(files, rule, "c", e);
+}
+
+/* As with runc what no rule allows is denied, without any rule too. */
 static int apply_devices(const struct cgroup *cg, const struct spec_resources *r, struct err *e)
 {
+	static const struct spec_device_rule nothing = {.allow = false};
 	int dir = controller_dir(cg, "devices"), s = 0;
+	size_t basic_n;
+	const struct spec_device_rule *basic = devices_basic_rules(&basic_n);
+	_cleanup_close_ int allow = -1;
+	_cleanup_close_ int deny = -1;
+	struct device_files files;
 
-	if (dir < 0 || r->devices.n == 0) {
+	if (dir < 0) {
 		return 0;
 	}
-	for (size_t i = 0; i < r->devices.n && s == 0; i++) {
-		s = apply_device(dir, spec_at(r->devices, struct spec_device_rule, i), e);
+	allow = openat(dir, "devices.allow", O_WRONLY | O_CLOEXEC);
+	deny = openat(dir, "devices.deny", O_WRONLY | O_CLOEXEC);
+	if (allow < 0 || deny < 0) {
+		return err_errno(e, "cgroup: open 'devices.allow'");
 	}
-	for (size_t i = 0; i < ARRAY_LEN(basic_devices) && s == 0; i++) {
-		s = cgroup_write(dir, "devices.allow", basic_devices[i], e);
+	files = (struct device_files){.allow = allow, .deny = deny};
+	if (r->devices.n == 0 || spec_at(r->devices, struct spec_device_rule, 0)->allow) {
+		s = apply_device(&files, &nothing, e);
+	}
+	for (size_t i = 0; i < r->devices.n && s == 0; i++) {
+		s = apply_device(&files, spec_at(r->devices, struct spec_device_rule, i), e);
+	}
+	for (size_t i = 0; i < basic_n && s == 0; i++) {
+		s = apply_device(&files, &basic[i], e);
 	}
 	return s;
 }

@@ -14,6 +14,7 @@
 #include "lib/err.h"
 #include "lib/files.h"
 #include "runtime/cgroup.h"
+#include "runtime/devices_bpf.h"
 #include "runtime/spec.h"
 
 static bool has_word(const struct buf *text, const char *word)
@@ -195,6 +196,14 @@ static int apply_unified(int dir, const struct json *unified, struct err *e)
 	return 0;
 }
 
+static int apply_devices(int dir, const struct spec_resources *r, struct err *e)
+{
+	int s = devices_bpf_attach(dir, r->devices.items, r->devices.n, e);
+
+	/* Without root the kernel takes no such program; nor can devices be made then. */
+	return s == -EPERM && geteuid() != 0 ? 0 : s;
+}
+
 static int apply(const struct cgroup *cg, const struct spec_resources *r, struct err *e)
 {
 	int dir = cg->h[0].dir;
@@ -209,7 +218,7 @@ static int apply(const struct cgroup *cg, const struct spec_resources *r, struct
 	if (s == 0 && r->unified) {
 		s = apply_unified(dir, r->unified, e);
 	}
-	return s;
+	return s < 0 ? s : apply_devices(dir, r, e);
 }
 
 static void kill_pid(pid_t pid, void *ctx)

@@ -46,6 +46,9 @@ static const struct cli_option options[] = {
 		"unix socket that receives the terminal"},
 	{"no-new-privs", 0, CLI_FLAG, offsetof(struct args, no_new_privs), NULL,
 		"set no_new_privs"},
+	{"apparmor", 0, CLI_STRING, offsetof(struct args, apparmor), "PROFILE", "AppArmor profile"},
+	{"process-label", 0, CLI_STRING, offsetof(struct args, process_label), "LABEL",
+		"SELinux label"},
 	{"preserve-fds", 0, CLI_U32, offsetof(struct args, preserve_fds), "N",
 		"pass N descriptors after stderr on"},
 	{"ignore-paused", 0, CLI_FLAG, offsetof(struct args, ignore_paused), NULL,
@@ -173,6 +176,12 @@ static int adjust(struct spec_process *p, const struct args *args, struct err *e
 	p->no_new_privileges |= args->no_new_privs;
 	if (args->cwd) {
 		p->cwd = args->cwd;
+	}
+	if (args->apparmor) {
+		p->apparmor_profile = args->apparmor;
+	}
+	if (args->process_label) {
+		p->selinux_label = args->process_label;
 	}
 	if (args->user) {
 		r = set_user(p, args->user, e);

@@ -28,6 +28,7 @@
 #include "runtime/console.h"
 #include "runtime/create.h"
 #include "runtime/hooks.h"
+#include "runtime/labels.h"
 #include "runtime/launch.h"
 #include "runtime/process.h"
 #include "runtime/spec.h"
@@ -45,7 +46,7 @@ struct creation {
 	struct state state;
 	int sync;	  /* owned; our end */
 	int console_near; /* owned; where our own terminal comes in */
-	bool made_dir;
+	bool made_dir, owns_cgroup;
 	struct child child;
 };
 
@@ -89,7 +90,8 @@ static int check_spec(struct creation *c, struct err *e)
 	if (n < 0 || (size_t)n >= sizeof(c->rootfs)) {
 		return err_code(e, -ENAMETOOLONG, "root file system '%s'", c->spec->root.path);
 	}
-	return sysctl_check(c->spec, e);
+	n = labels_check(p, c->spec->mount_label, e);
+	return n < 0 ? n : sysctl_check(c->spec, e);
 }
 
 static void fill_state(struct creation *c)
@@ -126,6 +128,14 @@ static int open_state(struct creation *c, struct err *e)
 		return c->dir;
 	}
 	c->made_dir = true;
+	if (!c->o->no_cgroup) {
+		int r = cgroup_check_unused(&c->launch.cgroup, e);
+
+		if (r < 0) { /* not in the state either: delete empties what is named there */
+			return r;
+		}
+		c->owns_cgroup = true;
+	}
 	return state_write(c->dir, &c->state, e);
 }
 
@@ -210,9 +220,6 @@ static int prepare(struct creation *c, struct err *e)
 	}
 	if (r == 0 && !c->o->no_cgroup) {
 		r = cgroup_open(&l->cgroup, c->spec->cgroups_path, c->o->id, e);
-		if (r == 0) {
-			r = cgroup_check_unused(&l->cgroup, e);
-		}
 	}
 	if (r == 0) {
 		r = namespaces_open(c->spec, &l->namespaces, e);
@@ -409,7 +416,7 @@ static void undo(struct creation *c)
 		(void)waitid(P_PIDFD, (id_t)c->child.pidfd, &(siginfo_t){}, WEXITED);
 	}
 	if (c->made_dir) {
-		if (c->launch.cgroup.n) {
+		if (c->owns_cgroup) {
 			(void)cgroup_remove(&c->launch.cgroup, NULL);
 		}
 		(void)state_dir_remove(c->root_fd, c->o->id, NULL);

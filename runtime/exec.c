@@ -22,6 +22,7 @@
 #include "runtime/clone.h"
 #include "runtime/console.h"
 #include "runtime/exec.h"
+#include "runtime/labels.h"
 #include "runtime/process.h"
 #include "runtime/seccomp.h"
 #include "runtime/spec.h"
@@ -117,8 +118,11 @@ static int open_container(struct joining *j, struct err *e)
 
 static int open_resources(struct joining *j, struct err *e)
 {
-	int pair[2], r = 0;
+	int pair[2], r = labels_check(j->o->process, NULL, e);
 
+	if (r < 0) {
+		return r;
+	}
 	if (!j->state.no_cgroup) {
 		r = cgroup_reopen(&j->cgroup, j->state.cgroup_path, e);
 		if (r == 0) {

@@ -53,7 +53,7 @@ static int set_names(const struct spec *spec, struct err *e)
 static int enter_namespaces(struct launch *l, struct err *e)
 {
 	/* First of all: a process that allocates in its parent's cgroup is charged there for ever. */
-	int r = l->use_cgroup ? cgroup_join(&l->cgroup, e) : 0;
+	int late, r = l->use_cgroup ? cgroup_join(&l->cgroup, e) : 0;
 
 	if (r == 0) {
 		r = sync_expect(l->sync, SYNC_GO, NULL, e); /* mappings are there */
@@ -68,8 +68,9 @@ static int enter_namespaces(struct launch *l, struct err *e)
 		return r;
 	}
 	/* After the cgroup was joined: it becomes the root of the cgroup namespace. */
-	if (l->namespaces.new_cgroup && unshare(CLONE_NEWCGROUP) < 0) {
-		return err_errno(e, "make a cgroup namespace");
+	late = l->namespaces.late | (l->namespaces.new_cgroup ? CLONE_NEWCGROUP : 0);
+	if (late && unshare(late) < 0) {
+		return err_errno(e, "make the cgroup namespace");
 	}
 	if (setsid() < 0 && errno != EPERM) {
 		return err_errno(e, "make a session");

@@ -41,7 +41,7 @@ static const struct {
 	{"diratime", CLEAR, DIRAT},
 	{"dirsync", SUPERBLOCK, 0},
 	{"exec", CLEAR, MOUNT_ATTR_NOEXEC},
-	{"iversion", SUPERBLOCK, 0},
+	{"iversion", NOTHING, 0}, /* the file system decides since 4.16 */
 	{"lazytime", SUPERBLOCK, 0},
 	{"loud", NOTHING, 0},
 	{"mand", NOTHING, 0}, /* mandatory locking left the kernel in 5.15 */

@@ -37,6 +37,9 @@ static int check_step(const struct mount_step *step, struct err *e)
 	if (step->kind == MOUNT_FS && (!m->type || !*m->type)) {
 		return json_error(e, m->node, "type is missing");
 	}
+	if (step->options.tmpcopyup && (step->kind != MOUNT_FS || strcmp(m->type, "tmpfs") != 0)) {
+		return json_error(e, m->node, "tmpcopyup is for tmpfs only");
+	}
 	return 0;
 }
 

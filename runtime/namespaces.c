@@ -86,6 +86,11 @@ int namespaces_open(const struct spec *spec, struct namespaces *ret, struct err 
 	if (r == 0 && !spec_namespace(spec, CLONE_NEWNS)) {
 		r = err_member(e, -EINVAL, ".linux.namespaces", "a mount namespace is required");
 	}
+	/* The owner of its mqueue file system is whoever makes it. */
+	if (spec_namespace(spec, CLONE_NEWUSER) && (set.clone_flags & CLONE_NEWIPC)) {
+		set.clone_flags &= ~(uint64_t)CLONE_NEWIPC;
+		set.late = CLONE_NEWIPC;
+	}
 	if (r < 0) {
 		namespaces_done(&set);
 		return r;

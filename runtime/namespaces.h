@@ -31,6 +31,7 @@ struct namespaces {
 	size_t join_n;
 	int mount_fd;	/* owned; mount namespace to join, -1 */
 	int new_cgroup; /* true: unshare after joining the cgroup */
+	int late;	/* CLONE_NEW* that the child unshares as root of the new user namespace */
 	int new_network;
 };
 

@@ -17,6 +17,7 @@
 #include "lib/err.h"
 #include "lib/files.h"
 #include "runtime/caps.h"
+#include "runtime/labels.h"
 #include "runtime/process.h"
 #include "runtime/seccomp.h"
 #include "runtime/spec.h"
@@ -150,8 +151,11 @@ static int enter_cwd(const struct spec_process *p, struct err *e)
 int process_become(const struct spec_process *p, const struct seccomp_program *seccomp,
 	struct program *ret, uint64_t *ret_missing, struct err *e)
 {
-	int r;
+	int r = labels_apply(p, e);
 
+	if (r < 0) {
+		return r;
+	}
 	if (p->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
 		return err_errno(e, "set no_new_privs");
 	}

@@ -20,6 +20,7 @@
 #include "lib/err.h"
 #include "lib/files.h"
 #include "runtime/cgroup.h"
+#include "runtime/copyup.h"
 #include "runtime/devices.h"
 #include "runtime/mount_plan.h"
 #include "runtime/rootfs.h"
@@ -118,7 +119,7 @@ static int open_step_target(int root, const struct mount_step *step, struct err 
 	/* proc and sysfs on a link of the image would hide where they really are (CVE-2019-19921). */
 	if (step->kind == MOUNT_FS && (strcmp(type, "proc") == 0 || strcmp(type, "sysfs") == 0)) {
 		target = files_open_beneath(
-			root, at + strspn(at, "/"), O_PATH | O_NOFOLLOW, 0, NULL);
+			root, at + strspn(at, "/"), O_PATH | O_DIRECTORY, 0, NULL);
 		if (target == -ELOOP || target == -ENOTDIR) {
 			return err_set(e, -ENOTDIR,
 				"mount '%s': %s must be mounted on ordinary directory", at, type);
@@ -173,7 +174,8 @@ static int configure_fs(int fs, const struct mount_step *step, struct err *e)
 static int make_fs(const struct mount_step *step, struct err *e)
 {
 	_cleanup_close_ int fs = fsopen(step->mount->type, FSOPEN_CLOEXEC);
-	unsigned attrs = (unsigned)step->options.attr_set;
+	uint64_t attrs = (step->options.attr_set & ~step->options.attr_clear_rec) |
+			 step->options.attr_set_rec;
 	int mount, r;
 
 	if (fs < 0) {
@@ -183,13 +185,25 @@ static int make_fs(const struct mount_step *step, struct err *e)
 	if (r < 0) {
 		return r;
 	}
-	mount = fsmount(fs, FSMOUNT_CLOEXEC, attrs);
+	mount = fsmount(fs, FSMOUNT_CLOEXEC, (unsigned)attrs);
 	return mount < 0 ? err_errno(e, "mount file system '%s'", step->mount->type) : mount;
+}
+
+static int copy_up(int target, int mount, struct err *e)
+{
+	_cleanup_close_ int from = openat(target, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int to = openat(mount, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (from < 0 || to < 0) {
+		return err_errno(e, "copy what it covers");
+	}
+	return copyup_directory(from, to, e);
 }
 
 static int mount_fs(int root, const struct mount_step *step, struct err *e)
 {
 	_cleanup_close_ int target = open_step_target(root, step, e);
+	struct mount_attr shared = {.propagation = step->options.propagation};
 	_cleanup_close_ int mount = -1;
 
 	if (target < 0) {
@@ -199,7 +213,16 @@ static int mount_fs(int root, const struct mount_step *step, struct err *e)
 	if (mount < 0) {
 		return err_wrap(e, mount, "mount '%s'", step->mount->destination);
 	}
-	if (rootfs_attach(mount, target) < 0) {
+	if (step->options.tmpcopyup) {
+		int r = copy_up(target, mount, e);
+
+		if (r < 0) {
+			return err_wrap(e, r, "mount '%s'", step->mount->destination);
+		}
+	}
+	if (rootfs_attach(mount, target) < 0 ||
+		(shared.propagation &&
+			mount_setattr(mount, "", AT_EMPTY_PATH, &shared, sizeof(shared)) < 0)) {
 		return err_errno(e, "mount '%s'", step->mount->destination);
 	}
 	return 0;

@@ -299,6 +299,23 @@ static int read_personality(const struct json *v, void *at, struct err *e)
 	return 0;
 }
 
+static int read_propagation(const struct json *v, void *at, struct err *e)
+{
+	static const char *const known[] = {"shared", "slave", "private", "unbindable", "rshared",
+		"rslave", "rprivate", "runbindable"};
+	int r = json_read_str(v, at, e);
+
+	if (r < 0 || !v->text[0]) {
+		return r;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+		if (strcmp(known[i], v->text) == 0) {
+			return 0;
+		}
+	}
+	return json_error(e, v, "rootfsPropagation '%.40s' is not supported", v->text);
+}
+
 static int read_resources(const struct json *v, void *at, struct err *e)
 {
 	return spec_resources_read(v, at, e);
@@ -312,7 +329,7 @@ static int read_linux(const struct json *v, void *at, struct err *e)
 		{"gidMappings", read_id_maps, offsetof(struct spec, gid_maps), JSON_OPTIONAL},
 		{"devices", read_device_nodes, offsetof(struct spec, device_nodes), JSON_OPTIONAL},
 		{"cgroupsPath", json_read_str, offsetof(struct spec, cgroups_path), JSON_OPTIONAL},
-		{"rootfsPropagation", json_read_str, offsetof(struct spec, rootfs_propagation),
+		{"rootfsPropagation", read_propagation, offsetof(struct spec, rootfs_propagation),
 			JSON_OPTIONAL},
 		{"maskedPaths", json_read_strv, offsetof(struct spec, masked_paths), JSON_OPTIONAL},
 		{"readonlyPaths", json_read_strv, offsetof(struct spec, readonly_paths),
