@@ -460,6 +460,12 @@ v2_fief()
 	in_v2 sh -c "[ ! -d /sys/fs/cgroup$cgroup/$id ]"
 }
 
+@test "cgroup v2: a container with a user namespace sees its cgroup too" {
+	configure 'tail -1 /proc/self/cgroup; cat /sys/fs/cgroup/cgroup.type; mkdir /sys/fs/cgroup/x 2>/dev/null || echo ro' "$userns"
+	run v2_fief run --bundle "$bundle" "$id"
+	expect 0 $'0::/\ndomain\nro'
+}
+
 @test "cgroup v2: limits whose controller is missing are refused by file" {
 	configure true '.linux.resources.memory.limit = 33554432'
 	run v2_fief run --bundle "$bundle" "$id"
