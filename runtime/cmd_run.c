@@ -18,7 +18,7 @@
 
 struct args {
 	struct create_options o;
-	bool detach, keep, no_subreaper, no_pivot, no_new_keyring;
+	bool detach, keep, no_subreaper, no_pivot;
 	uint32_t preserve_fds;
 };
 
@@ -35,8 +35,8 @@ static const struct cli_option options[] = {
 	{"no-subreaper", 0, CLI_FLAG, offsetof(struct args, no_subreaper), NULL,
 		"do not reap orphans"},
 	{"no-pivot", 0, CLI_FLAG, offsetof(struct args, no_pivot), NULL, "taken for compatibility"},
-	{"no-new-keyring", 0, CLI_FLAG, offsetof(struct args, no_new_keyring), NULL,
-		"taken for compatibility"},
+	{"no-new-keyring", 0, CLI_FLAG, offsetof(struct args, o.no_new_keyring), NULL,
+		"share the session keyring of the caller"},
 	{"preserve-fds", 0, CLI_U32, offsetof(struct args, preserve_fds), "N",
 		"pass N descriptors after stderr on"},
 	{},

@@ -457,6 +457,7 @@ int container_create(const struct create_options *o, struct created *ret, struct
 			.start_listener = -1,
 			.console = -1,
 			.preserve_fds = o->preserve_fds,
+			.new_keyring = !o->no_new_keyring,
 			.plan = {.root = -1, .null_tree = -1},
 			.namespaces = {.user_fd = -1, .pid_fd = -1, .mount_fd = -1}}};
 	int master = -1;

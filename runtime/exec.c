@@ -185,6 +185,10 @@ static int join(struct joining *j, struct program *program, struct err *e)
 	if ((j->flags & CLONE_NEWUSER) && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)) {
 		return err_errno(e, "become root of the user namespace");
 	}
+	r = process_new_keyring(e);
+	if (r < 0) {
+		return r;
+	}
 	(void)setsid();
 	if (j->spec->personality.set && personality(j->spec->personality.persona) < 0) {
 		return err_errno(e, "set personality");

@@ -559,3 +559,25 @@ killed_at()
 		killed_at all "$n"
 	done
 }
+
+# A run whose Nth syscall fails: it ends, and what it may have left is removed by delete --force.
+failed_at()
+{
+	local n=$1
+	timeout 20 strace -qq -o /dev/null -e "inject=all:error=EIO:when=$n" \
+		"$FIEF_BUILD/fief" --root "$state" run --bundle "$bundle" "$id" </dev/null >/dev/null 2>&1 3>&- || [[ $? -ne 124 ]] ||
+		fail "run hangs after the failure of syscall $n" || return
+	timeout 20 "$FIEF_BUILD/fief" --root "$state" delete --force "$id" || fail "delete after syscall $n" || return
+	[[ ! -e $state/$id ]] || fail "state after syscall $n" || return
+	refute_leftovers "$BATS_TEST_TMPDIR" "$cgroup/" || fail "syscall $n"
+}
+
+@test "a run in which any syscall fails ends, and leaves nothing that delete --force does not remove" {
+	configure true
+	strace -qq -o "$BATS_TEST_TMPDIR/trace" "$FIEF_BUILD/fief" --root "$state" \
+		run --bundle "$bundle" "$id" </dev/null >/dev/null 2>&1 3>&-
+	calls=$(grep -c '(' "$BATS_TEST_TMPDIR/trace")
+	for ((n = 40; n <= calls; n += calls / 20 + 1)); do
+		failed_at "$n"
+	done
+}

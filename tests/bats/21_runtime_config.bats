@@ -327,6 +327,17 @@ $(readlink "/proc/$held/ns/pid")
 	refused '.process.cwd = "/proc/self/fd/8"' '/proc/self/fd/8'
 }
 
+@test "the session keyring is the container's own, in exec too, unless it is asked for" {
+	own_ids="${userns//300000/47110000} | .linux.maskedPaths = []" # whose keys are seen: those of its ids
+	configure 'grep -c "keyring *_ses" /proc/keys' "$own_ids"
+	run fief run --no-new-keyring --bundle "$bundle" "$id"
+	expect 1 0
+	configure 'exec sleep 100' "$own_ids"
+	fief run --detach --bundle "$bundle" "$id" </dev/null >/dev/null 2>&1 3>&-
+	run fief exec "$id" grep -c "keyring *_ses" /proc/keys
+	expect 0 2
+}
+
 @test "personality LINUX32 holds for the program and for exec" {
 	run_it 'uname -m' '.linux.personality = {domain: "LINUX32"}'
 	expect 0 i686
