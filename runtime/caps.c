@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "lib/err.h"
+#include "lib/log.h"
 #include "runtime/caps.h"
 #include "runtime/spec.h"
 
@@ -93,4 +94,16 @@ int caps_apply(const struct spec_caps *caps, uint64_t *ret_missing, struct err *
 		return err_errno(e, "set capabilities");
 	}
 	return raise_ambient(caps->mask[CAP_SET_AMBIENT] & permitted & inheritable, e);
+}
+
+void caps_warn_missing(uint64_t missing)
+{
+	for (int cap = 0; cap < 64; cap++) {
+		char *name = missing & UINT64_C(1) << cap ? cap_to_name(cap) : NULL;
+
+		if (name) {
+			log_warning("capability '%s' cannot be granted by this process", name);
+			(void)cap_free(name);
+		}
+	}
 }

@@ -18,3 +18,5 @@ int caps_keep_over_setuid(struct err *e);
 /* Sets effective, permitted, inheritable and ambient. What this process cannot grant is left out
  * (config.md: "SHOULD NOT fail"); *ret_missing gets the mask of it. */
 int caps_apply(const struct spec_caps *caps, uint64_t *ret_missing, struct err *e);
+/* For commands: one warning for each of the mask. */
+void caps_warn_missing(uint64_t missing);

@@ -23,7 +23,7 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/files.h"
-#include "lib/log.h"
+#include "runtime/caps.h"
 #include "runtime/clone.h"
 #include "runtime/console.h"
 #include "runtime/create.h"
@@ -328,15 +328,6 @@ static int run_runtime_hooks(struct creation *c, struct err *e)
 	return r < 0 ? r : sync_send(c->sync, SYNC_GO, 0);
 }
 
-static void warn_missing(int64_t missing)
-{
-	for (int cap = 0; cap < 64 && missing; cap++) {
-		if (missing & INT64_C(1) << cap) {
-			log_warning("capability %d cannot be granted by this process", cap);
-		}
-	}
-}
-
 /* Follows the child until it is ready for its program. */
 static int follow(struct creation *c, struct err *e)
 {
@@ -355,7 +346,7 @@ static int follow(struct creation *c, struct err *e)
 		}
 	}
 	if (r == 0) {
-		warn_missing(m.value);
+		caps_warn_missing((uint64_t)m.value);
 	}
 	return r < 0 ? r : sync_send(c->sync, SYNC_GO, 0);
 }

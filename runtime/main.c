@@ -162,7 +162,7 @@ int main(int argc, char **argv)
 	struct global global = {};
 	const struct command *command;
 	struct err e = {};
-	char *root;
+	_cleanup_free_ char *root = NULL;
 	int r;
 
 	log_set_name("fief");
