@@ -148,7 +148,7 @@ static int bootstrap(struct build *b, struct err *e)
 		if (tries == TRIES) {
 			return err_wrap(e, r, "tried %d times%s", tries,
 				strstr(e->msg, "security") ? " (--no-security goes on without)"
-							   : "");
+							   : ", is there a network?");
 		}
 		if (!b->o.quiet) {
 			(void)fprintf(stderr, "%s; trying again\n", e->msg);
