@@ -1,5 +1,5 @@
 /*
- * PID 1 of a container: /.fief/init --uid U --home H [--uwsgi PATH]
+ * PID 1 of a container: /.fief/fief-init --uid U --home H [--uwsgi PATH]
  *
  * Runs as root of the container's user namespace with CAP_SETUID, CAP_SETGID and CAP_KILL, and
  * trusts nobody inside. It starts the Emperor of the image's uWSGI, which needs these capabilities to
@@ -42,8 +42,8 @@ struct init {
 static void say(const char *what, const char *object, const char *why)
 {
 	char line[512];
-	int n = snprintf(line, sizeof(line), "init: %s '%s'%s%s\n", what, object, why ? ": " : "",
-		why ? why : "");
+	int n = snprintf(line, sizeof(line), "fief-init: %s '%s'%s%s\n", what, object,
+		why ? ": " : "", why ? why : "");
 
 	if (n > 0) {
 		(void)!write(STDERR_FILENO, line,
@@ -53,7 +53,7 @@ static void say(const char *what, const char *object, const char *why)
 
 [[gnu::noreturn]] static void usage(void)
 {
-	static const char text[] = "usage: init --uid U --home H [--uwsgi PATH]\n";
+	static const char text[] = "usage: fief-init --uid U --home H [--uwsgi PATH]\n";
 
 	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
 	_exit(2);

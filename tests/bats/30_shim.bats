@@ -107,7 +107,7 @@ site_is_up()
 	run -0 inside $uid ps -eo pid,args
 	[[ $output == *"--include /.fief/shortcuts.ini --ini site.ini"* ]]
 	[[ $output == *"ps -eo"* ]]
-	[[ $output != *"--emperor"* && $output != *"/.fief/init"* ]]
+	[[ $output != *"--emperor"* && $output != *"/.fief/fief-init"* ]]
 	run inside $uid ls -d /proc/1
 	[[ $status -ne 0 ]]
 }

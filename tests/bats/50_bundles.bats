@@ -92,7 +92,7 @@ fingerprint()
 	"${bundle[@]}" apply "$record"
 	jq -e '.ociVersion == "1.0.2" and .root == {path: "rootfs", readonly: true} and .hostname == "web"
 		and .process.user == {uid: 0, gid: 0} and .process.noNewPrivileges
-		and .process.args == ["/.fief/init", "--uid", "31001", "--home", "/containers/31001"]
+		and .process.args == ["/.fief/fief-init", "--uid", "31001", "--home", "/containers/31001"]
 		and ([.process.env[] | select(test("/usr/local"))] == [])
 		and .process.capabilities.effective == ["CAP_SETUID", "CAP_SETGID", "CAP_KILL"]
 		and .process.capabilities.ambient == [] and .process.capabilities.inheritable == []
