@@ -24,7 +24,8 @@ setup_file()
 teardown_file()
 {
 	prefix=$BATS_FILE_TMPDIR/prefix
-	stop_container $uid --timeout 1 || true
+	stop_container $uid --timeout 1 ||
+		fief --root "$prefix/run/fief/runtime" delete --force $uid
 	refute_leftovers "$prefix" "/fief/$uid"
 }
 
@@ -387,6 +388,17 @@ pids_hits()
 	wait_for 5 refute_process_of "$shim"
 	site_is_up
 	[[ -d /proc/$init ]]
+	# it is not taken for stopped
+	local word
+	for word in stop state "exec $uid true" "signal $uid TERM"; do
+		[[ $word == *" "* ]] || word="$word $uid"
+		# shellcheck disable=SC2086 # several words
+		run -1 fief-shim ${word%% *} --prefix "$prefix" ${word#* }
+		[[ $output == *"container $uid runs without a shim"*"delete --force $uid"* ]]
+	done
+	run -1 fief-bundle --prefix "$prefix" remove $uid
+	[[ $output == *"may run"* && -d $prefix/var/lib/fief/bundles/$uid ]]
+	run -1 start_container $uid
 	"${FIEF_RUNTIME:-$FIEF_BUILD/fief}" --root "$prefix/run/fief/runtime" delete --force $uid
 	wait_for 10 refute_process_of "$init"
 	start_container $uid

@@ -198,6 +198,16 @@ fingerprint()
 	[[ $status -eq 1 && $output == *"no container '31001'"* ]]
 }
 
+@test "a container that the runtime has is not removed" {
+	"${bundle[@]}" apply "$record"
+	mkdir -p "$prefix/run/fief/runtime/31001"
+	run "${bundle[@]}" remove 31001
+	[[ $status -eq 1 && $output == *"the runtime has it"* ]]
+	[[ -f $(at)/config.json ]]
+	rmdir "$prefix/run/fief/runtime/31001"
+	"${bundle[@]}" remove 31001
+}
+
 @test "what is no good record is refused with the path of the member, and leaves nothing" {
 	bad=('.version = 2|.version' '.uid = 30000|.uid' '.uid = "31001"|.uid' '.uid = 1e30|.uid'
 		'.name = "Shop"|.name' '.name = 7|.name' '.image = "/etc"|.image' '.image = "none"|.image'
