@@ -7,6 +7,7 @@
  * as its main process. It depends on nothing in the image: static, libc only.
  *
  * Invariants:
+ * - The Emperor, which runs a vassal as the owner of its file, can become U and nobody else.
  * - /usr/local is the customer's home, so neither init nor the Emperor has it in PATH.
  * - Signals are blocked and taken with sigwaitinfo(2): for PID 1 the kernel drops unblocked signals
  *   that have no handler, and a loop without handlers has no races.
@@ -26,6 +27,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "shim/container/ids_filter.h"
 
 enum { STATUS_FD = 3, UID_MIN = 30001, UID_MAX = 65534, PATH_TEXT = 256 };
 
@@ -123,7 +126,7 @@ static void reset_child(void)
 	for (size_t i = 0; i < sizeof(args) / sizeof(args[0]); i++) {
 		argv[i] = args[i] ? strdup(args[i]) : NULL; /* execve wants them writable */
 	}
-	if (chdir("/") == 0) {
+	if (chdir("/") == 0 && ids_filter_install(in->uid) == 0) {
 		(void)execve(in->uwsgi, argv, env);
 	}
 	say("cannot run", in->uwsgi, strerror(errno));

@@ -194,6 +194,18 @@ site_is_up()
 	rm "$prefix/containers/$uid/vassals"/evil-*
 }
 
+@test "vassals that are a link to files of another id start nothing" {
+	local log
+	log=$(state_dir $uid)/log/container.log
+	site_is_up
+	inside $uid sh -c 'cd && mv vassals parked && ln -s /.fief vassals'
+	# the shortcuts belong to host root, who is nobody inside
+	wait_for 20 grep -q "curse the uwsgi instance shortcuts.ini" "$log"
+	inside $uid sh -c 'cd && rm vassals && mv parked vassals'
+	! grep "has_emperor mode detected" -A 4 "$log" | grep -q "from shortcuts.ini" || fail "it was run"
+	site_is_up
+}
+
 @test "the Emperor's stats socket cannot be reached or replaced by the customer" {
 	local socket=/.fief/run/emperor.stats word
 	run -0 inside $uid stat -c '%F %u' $socket
