@@ -73,6 +73,8 @@ int cgroup_each_pid(
 	const struct cgroup *cg, void (*on_pid)(pid_t pid, void *ctx), void *ctx, struct err *e);
 /* 1 when frozen. */
 int cgroup_frozen(const struct cgroup *cg);
+/* The same for a path, without opening every hierarchy. */
+int cgroup_path_frozen(const char *path);
 
 /* The container's part of the hierarchies, as detached trees to mount inside. */
 struct cgroup_tree {
