@@ -28,6 +28,20 @@ int cap_number(const char *name)
 	return cap_from_name(name, &value) == 0 && value < 64 ? value : -1;
 }
 
+bool cap_name(int cap, char name[static 32])
+{
+	char *lower = cap <= CAP_LAST_CAP ? cap_to_name(cap) : NULL;
+	size_t n = lower ? strlen(lower) : 0;
+
+	for (size_t i = 0; i <= n && i < 32; i++) {
+		char c = lower ? lower[i] : '\0';
+
+		name[i] = c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+	}
+	(void)cap_free(lower);
+	return n > 0 && n < 32;
+}
+
 static int get(struct kernel_caps *caps)
 {
 	*caps = (struct kernel_caps){.head = {.version = _LINUX_CAPABILITY_VERSION_3}};

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct err;
@@ -10,6 +11,8 @@ struct spec_caps;
 
 /* Number of "CAP_SYS_ADMIN"; -1 when the name is not known to this build. */
 int cap_number(const char *name);
+/* Writes the name of a capability as config.json has it; false past the last one. */
+bool cap_name(int cap, char name[static 32]);
 
 /* Drops from the bounding set what is not asked for. Needs CAP_SETPCAP, so it comes first. */
 int caps_limit_bounding(const struct spec_caps *caps, struct err *e);

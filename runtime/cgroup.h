@@ -71,6 +71,8 @@ int cgroup_join(const struct cgroup *cg, struct err *e);
 /* Calls on_pid for every process in the cgroup and below it. */
 int cgroup_each_pid(
 	const struct cgroup *cg, void (*on_pid)(pid_t pid, void *ctx), void *ctx, struct err *e);
+/* Stops all processes where they are, or lets them go on; waits until it is so. */
+int cgroup_freeze(const struct cgroup *cg, bool frozen, struct err *e);
 /* 1 when frozen. */
 int cgroup_frozen(const struct cgroup *cg);
 /* The same for a path, without opening every hierarchy. */

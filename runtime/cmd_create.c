@@ -48,6 +48,7 @@ int cmd_create(const struct global *global, int argc, char **argv, struct err *e
 		return err_set(e, -EINVAL, "create needs exactly one container id");
 	}
 	args.o.id = argv[at];
+	args.o.no_cgroup = global_no_cgroup(global);
 	args.o.preserve_fds = args.preserve_fds;
 	r = container_create(&args.o, &created, e);
 	if (r < 0) {

@@ -226,10 +226,10 @@ socket"
 # ---- exec
 
 @test "exec runs beside the program, with its user, environment and directory" {
-	start_it 'exec sleep 100' '.process.cwd = "/work" | .process.env += ["A=b"]'
+	start_it 'exec sleep 100' '.process.cwd = "/data" | .process.env += ["A=b"]'
 	run fief exec "$id" sh -c 'echo $A $PWD $(id -u); cd /proc/1/ns; for ns in *; do
 		test "$(readlink $ns)" = "$(readlink /proc/self/ns/$ns)" || echo "another $ns"; done'
-	expect 0 'b /work 0'
+	expect 0 'b /data 0'
 	run fief exec "$id" sh -c 'exit 9'
 	expect 9 ""
 	run fief exec "$id" sh -c 'kill -15 $$'
@@ -474,7 +474,7 @@ refused()
 	refused '.process.oomScoreAdj = 1001' .process.oomScoreAdj
 	refused '.mounts[2].destination = ""' '.mounts[2].destination'
 	refused '.mounts[1].options = [1]' '.mounts[1].options[0]'
-	refused '.mounts += [{destination: "/work", type: "bind"}]' '.mounts[7]'
+	refused '.mounts += [{destination: "/data", type: "bind"}]' '.mounts[7]'
 	refused '.linux.namespaces += [{type: "pid"}]' '.linux.namespaces[6]'
 	refused '.linux.namespaces += [{type: "foo"}]' '.linux.namespaces[6].type'
 	refused '.linux.namespaces[0].path = "relative"' '.linux.namespaces[0].path'
@@ -503,9 +503,9 @@ refused()
 @test "failures of the set-up say what failed and leave nothing" {
 	refused '.root.path = "/no/such/root"' "root file system '/no/such/root'"
 	refused '.root.path = "/etc/passwd"' "is not a directory"
-	refused '.mounts += [{destination: "/work", type: "bind", source: "/no/such", options: ["bind"]}]' "'/no/such'"
-	refused '.mounts += [{destination: "/work", type: "nofs", source: "x"}]' "mount '/work': file system 'nofs'"
-	refused '.mounts += [{destination: "/work", type: "tmpfs", source: "x", options: ["size=bad"]}]' "option 'size=bad'"
+	refused '.mounts += [{destination: "/data", type: "bind", source: "/no/such", options: ["bind"]}]' "'/no/such'"
+	refused '.mounts += [{destination: "/data", type: "nofs", source: "x"}]' "mount '/data': file system 'nofs'"
+	refused '.mounts += [{destination: "/data", type: "tmpfs", source: "x", options: ["size=bad"]}]' "option 'size=bad'"
 	refused '.mounts += [{destination: "/proc/self/attr", type: "tmpfs", source: "x"}]' "inside /proc"
 	refused '.process.cwd = "/bin/sh"' '/bin/sh'
 	refused '.process.args = ["/nope"]' 'no such file or directory'
@@ -517,7 +517,7 @@ refused()
 		.linux.gidMappings = .linux.uidMappings' 'is id 0 mapped?'
 	refused '.linux.namespaces[1].path = "/proc/self/ns/uts"' "is not a"
 	refused '.linux.namespaces[1].path = "/no/such"' "/no/such"
-	refused '.linux.devices = [{path: "/work/", type: "c", major: 1, minor: 3}]' '/work/'
+	refused '.linux.devices = [{path: "/data/", type: "c", major: 1, minor: 3}]' '/data/'
 	refused '.linux.resources.unified = {"memory.high": "1"}' unified
 	refused '.linux.resources.cpu.cpus = "900"' cpuset.cpus
 	refute_leftovers "$BATS_TEST_TMPDIR" "$cgroup/"
