@@ -411,8 +411,11 @@ pids_hits()
 	run -1 fief-bundle --prefix "$prefix" remove $uid
 	[[ $output == *"may run"* && -d $prefix/var/lib/fief/bundles/$uid ]]
 	run -1 start_container $uid
-	"${FIEF_RUNTIME:-$FIEF_BUILD/fief}" --root "$prefix/run/fief/runtime" delete --force $uid
+	[[ $output == *"already exists"* && -d /proc/$init ]]
+	# what has ended is in nobody's way
+	kill -9 "$init"
 	wait_for 10 refute_process_of "$init"
+	stop_container $uid
 	start_container $uid
 	site_is_up
 }
