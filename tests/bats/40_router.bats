@@ -185,6 +185,73 @@ logged()
 	wait_for 3 status_is 200
 }
 
+@test "a key file that is weak, huge, garbage, a link to nothing, a directory or a FIFO lets nobody in" {
+	router_start
+	nodes 31001 x=say:x
+	file=$prefix/keys/a.example.pem
+	bad_keys=(
+		'openssl genrsa 512 2>/dev/null | openssl rsa -pubout -out "$file" 2>/dev/null'
+		'head -c 70000 /dev/zero >"$file"' 'echo garbage >"$file"' ': >"$file"'
+		'ln -s missing "$file"' 'mkdir "$file"' 'mkfifo "$file"'
+		'public_key a.example 31001; mkfifo "$prefix/keys/a.example.json"'
+	)
+	for i in "${!bad_keys[@]}"; do
+		rm -rf "$file"
+		eval "${bad_keys[i]}"
+		announce 31001 a.example x
+		wait_for 3 stats_are '.refused["no-key"]' $((i + 1))
+	done
+	rm "$prefix/keys/a.example.json"
+	announce 31001 a.example x
+	wait_for 3 status_is 200
+	# an owner file that comes later counts, whatever it is
+	mkdir "$prefix/keys/a.example.json"
+	announce 31001 a.example x "unix=$(($(date +%s) + 1))"
+	wait_for 3 stats_are '.refused["no-key"]' $((${#bad_keys[@]} + 1))
+}
+
+@test "a flood of bad signatures costs the customer that sends it" {
+	router_start
+	nodes 31002 x=say:x
+	packet b.example /containers/31001/run/x "sign=SHA256:$prefix/containers/31001/key" |
+		send_as 31001 "$prefix/run/sub" times=500
+	announce 31002 b.example x
+	wait_for 3 status_is 200 b.example
+	wait_for 3 stats_are '.refused.flood + .refused.signature' 500
+	[ "$(refused signature)" -le 192 ] # 64 in a second, of three at most
+	wait_for 3 may_fail_again
+}
+
+may_fail_again()
+{
+	local before
+	before=$(refused signature)
+	packet b.example /containers/31001/run/x "sign=SHA256:$prefix/containers/31001/key" | send_as 31001
+	wait_for 1 stats_are .refused.signature $((before + 1))
+}
+
+@test "a key has 128 nodes at most, and what they are is told by the log" {
+	router_start router --unsigned
+	packet a.example "/containers/31001/run/'x" | send_as 31001
+	wait_for 3 stats_are .refused.malformed 1
+	packet a.example /containers/31001/run/x | send_as 31001 "$prefix/run/sub" nodes=130
+	wait_for 3 stats_are .refused.full 2
+	[ "$(stats '.subscriptions[0].nodes | length')" -eq 128 ]
+	logged 'refused (full): too many nodes'
+}
+
+@test "the router lives on when nobody reads its log" {
+	mkfifo "$prefix/log"
+	head -n 1 "$prefix/log" >"$prefix/router.log" 3>&- &
+	start_bg deaf bash -c "exec fief-router --http 127.0.0.1:0 --subscribe 'unix:$prefix/run/sub' \
+		--control '$prefix/run/control' --workers 1 2>'$prefix/log'"
+	logged 'listening on'
+	for n in 1 2 3; do
+		printf 'garbage' | send_as 31001
+		wait_for 3 stats_are .refused.malformed "$n"
+	done
+}
+
 # How often vassal NAME has come up.
 starts_of()
 {
