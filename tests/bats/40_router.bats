@@ -479,25 +479,23 @@ all_kept_are_accepted()
 	[ "$output" -eq 0 ]
 }
 
-@test "idle connections leave descriptors for requests" {
+@test "idle connections and heads that do not end leave descriptors for requests" {
 	router_start router --workers 1
 	nodes 31001 x=say:x
 	announce 31001 a.example x
 	wait_for 3 status_is 200
-	mkfifo "$prefix/hold"
 	prlimit --nofile=64:64 --pid "$(stats '.workers[0].pid')"
-	python3 -c "import socket
-idle = [socket.create_connection(('127.0.0.1', $port)) for _ in range(100)]
-print('idle', flush=True)
-input()" <"$prefix/hold" >"$prefix/held" 3>&- &
-	held=$!
-	exec 5>"$prefix/hold"
-	wait_for 5 grep -q idle "$prefix/held"
-	for _ in 1 2 3; do
-		[ "$(fetch /)" = x200 ]
+	for sent in '' GET; do
+		start_bg "holder$sent" python3 -c "import signal, socket
+held = [socket.create_connection(('127.0.0.1', $port)) for _ in range(100)]
+for s in held: s.send(b'$sent')
+print('held', flush=True)
+signal.pause()"
+		wait_for 5 grep -q held "$prefix/holder$sent.log"
+		for _ in 1 2 3; do
+			[ "$(fetch /)" = x200 ]
+		done
 	done
-	exec 5>&-
-	wait "$held" || true
 }
 
 @test "status pages: 400 404 408 411 413 414 417 431 501 505" {
