@@ -390,6 +390,20 @@ static int check_no_shim(const struct bundle_env *env, uint32_t uid, struct err 
 		       : err_errno(e, "ask the shim '%s/%u.sock'", dir, uid);
 }
 
+/* A container whose shim was killed runs on: the runtime knows it. */
+static int check_no_runtime(const struct bundle_env *env, const char *name, struct err *e)
+{
+	_cleanup_free_ char *dir = path_of(env->prefix, PATH_RUNTIME, name);
+
+	if (access(dir, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR)) {
+		return 0;
+	}
+	return err_set(e, -EBUSY,
+		"container '%s' may run: the runtime has it in '%s' ('fief delete --force' ends "
+		"it)",
+		name, dir);
+}
+
 static int remove_record(const struct bundle_env *env, uint32_t uid, struct err *e)
 {
 	_cleanup_free_ char *path = NULL;
@@ -434,10 +448,13 @@ int bundle_remove(const struct bundle_env *env, uint32_t uid, struct err *e)
 	int r = check_no_shim(env, uid, e);
 	int record;
 
+	(void)snprintf(name, sizeof(name), "%u", uid);
+	if (r == 0) {
+		r = check_no_runtime(env, name, e);
+	}
 	if (r < 0) {
 		return r;
 	}
-	(void)snprintf(name, sizeof(name), "%u", uid);
 	r = remove_bundle(env, name, e);
 	if (r < 0 && r != -ENOENT) {
 		return r;

@@ -107,7 +107,7 @@ static void write_args(const struct config *c, const char *home, struct json_out
 
 	(void)snprintf(uid, sizeof(uid), "%u", c->record->uid);
 	json_out_array(o, "args");
-	json_out_str(o, NULL, "/.fief/init");
+	json_out_str(o, NULL, "/.fief/fief-init");
 	json_out_str(o, NULL, "--uid");
 	json_out_str(o, NULL, uid);
 	json_out_str(o, NULL, "--home");

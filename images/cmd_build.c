@@ -28,7 +28,7 @@
 enum { TRIES = 3, PAUSE = 2000 /* ms */ };
 
 struct options {
-	const char *prefix, *arch, *name, *etc;
+	const char *prefix, *arch, *name, *etc, *mirror;
 	bool quiet, no_security;
 };
 
@@ -36,6 +36,8 @@ static const struct cli_option options[] = {
 	{"arch", 0, CLI_STRING, offsetof(struct options, arch), "ARCH", "amd64 (default) or i386"},
 	{"name", 0, CLI_STRING, offsetof(struct options, name), "NAME",
 		"name of the image (default: RECIPE, for i386 RECIPE-i386)"},
+	{"mirror", 0, CLI_STRING, offsetof(struct options, mirror), "URL",
+		"archive to take, instead of this machine's apt sources"},
 	{"no-security", 0, CLI_FLAG, offsetof(struct options, no_security), NULL,
 		"go on without the security suite, when its mirror is broken"},
 	{"quiet", 'q', CLI_FLAG, offsetof(struct options, quiet), NULL, "print no progress"},
@@ -164,8 +166,13 @@ static int bootstrap(struct build *b, struct err *e)
 static int build(struct build *b, struct err *e)
 {
 	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-	int r = sources_read(
-		b->o.etc ? b->o.etc : "/etc", b->recipe, !b->o.no_security, &b->sources, e);
+	const struct sources_query query = {
+		.etc = b->o.etc ? b->o.etc : "/etc",
+		.mirror = b->o.mirror,
+		.recipe = b->recipe,
+		.security = !b->o.no_security,
+	};
+	int r = sources_read(&query, &b->sources, e);
 
 	if (r < 0) {
 		return r;

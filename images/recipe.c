@@ -8,8 +8,6 @@ const struct recipe recipes[] = {
 		.about = "Debian 12 (bookworm) with uWSGI for Python and Perl",
 		.suite = "bookworm",
 		.keyring = "/usr/share/keyrings/debian-archive-keyring.gpg",
-		.archive = "http://deb.debian.org/debian",
-		.security = "http://deb.debian.org/debian-security",
 		.components = "main",
 		/* uwsgi-plugin-python3 brings the library alone; customers expect the command */
 		.packages = "uwsgi-core,uwsgi-plugin-python3,uwsgi-plugin-psgi,python3,perl,"

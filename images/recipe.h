@@ -6,10 +6,8 @@
 struct recipe {
 	const char *name;
 	const char *about;
-	const char *suite;    /* of the archive */
-	const char *keyring;  /* signs the archive */
-	const char *archive;  /* used when this machine has no source of the suite */
-	const char *security; /* likewise, NULL: none */
+	const char *suite;   /* of the archive */
+	const char *keyring; /* signs the archive */
 	const char *components;
 	const char *packages; /* separated by commas */
 };

@@ -272,28 +272,42 @@ static bool has_main(struct slice lines, const struct recipe *recipe)
 	return lines.n && memmem(lines.p, lines.n, mark, strlen(mark));
 }
 
-int sources_read(
-	const char *etc, const struct recipe *recipe, bool security, struct buf *to, struct err *e)
+static int read_lines(const struct sources_query *q, struct buf *lines, struct err *e)
+{
+	const struct recipe *recipe = q->recipe;
+	int r;
+
+	if (q->mirror) {
+		/* it goes into a line of apt's */
+		if (!strstr(q->mirror, "://") || strpbrk(q->mirror, " \t\n[]#")) {
+			return err_set(
+				e, -EINVAL, "'%.200s' is not the URL of a mirror", q->mirror);
+		}
+		buf_putf(lines, "deb [signed-by=%s] %s %s %s\n", recipe->keyring, q->mirror,
+			recipe->suite, recipe->components);
+		return 0;
+	}
+	r = read_all(q->etc, recipe, lines, e);
+	if (r == 0 && !has_main(buf_slice(lines), recipe)) {
+		return err_set(e, -ENOENT,
+			"this machine's apt has no source of '%s': add one, or give --mirror URL",
+			recipe->suite);
+	}
+	return r;
+}
+
+int sources_read(const struct sources_query *q, struct buf *to, struct err *e)
 {
 	_cleanup_buf_ struct buf lines = {};
-	int r = read_all(etc, recipe, &lines, e);
+	int r = read_lines(q, &lines, e);
 
 	if (r < 0) {
 		return r;
 	}
-	if (!has_main(buf_slice(&lines), recipe)) {
-		buf_clear(&lines);
-		buf_putf(&lines, "deb [signed-by=%s] %s %s %s\n", recipe->keyring, recipe->archive,
-			recipe->suite, recipe->components);
-		if (recipe->security) {
-			buf_putf(&lines, "deb [signed-by=%s] %s %s-security %s\n", recipe->keyring,
-				recipe->security, recipe->suite, recipe->components);
-		}
-	}
-	if (security) {
+	if (q->security) {
 		buf_put(to, buf_slice(&lines));
 	} else {
-		without_security(buf_slice(&lines), recipe, to);
+		without_security(buf_slice(&lines), q->recipe, to);
 	}
 	return buf_failed(&lines) || buf_failed(to) ? err_set(e, -ENOMEM, "out of memory") : 0;
 }

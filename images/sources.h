@@ -18,7 +18,12 @@ struct recipe;
 void sources_parse_deb822(struct slice text, const struct recipe *recipe, struct buf *to);
 void sources_parse_list(struct slice text, const struct recipe *recipe, struct buf *to);
 
-/* Reads the files of `etc`/apt; without a source of the main suite there the recipe's own archive is
- * taken. `security` false leaves out the security suite. */
-int sources_read(
-	const char *etc, const struct recipe *recipe, bool security, struct buf *to, struct err *e);
+/* Reads the files of `etc`/apt, or with `mirror` (a URL, not NULL) takes that and nothing else.
+ * `security` false leaves out the security suite. -ENOENT when this machine has no source of the
+ * suite. */
+struct sources_query {
+	const char *etc, *mirror;
+	const struct recipe *recipe;
+	bool security;
+};
+int sources_read(const struct sources_query *q, struct buf *to, struct err *e);

@@ -5,6 +5,10 @@
 #pragma once
 
 struct conn;
+struct exchange;
+
+/* Notes what went wrong, and its errno if it has one, for the log line of a refusal. */
+void backend_blame(struct exchange *x, const char *why, int error);
 
 /* The exchange has its packet in `up`. Goes on to CONNECT or RELAY, or refuses with 404, 502, 503. */
 void backend_start(struct conn *c);

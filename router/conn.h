@@ -52,11 +52,14 @@ struct exchange {
 
 	/* towards the node */
 	struct loop_io back; /* owns its fd; -1: none */
-	struct node *node;   /* counted; while connecting */
+	struct node *node;   /* counted; the one tried last */
 	bool local;	     /* a unix socket */
 	unsigned attempts;
-	int failure;	/* the status when no node is left */
-	bool up_broken; /* the node takes no more of the request */
+	unsigned busy_rounds; /* how often all nodes were busy */
+	int failure;	      /* the status when no node is left */
+	const char *why;      /* what went wrong last, for the log; NULL: nothing */
+	int why_error;	      /* errno that belongs to it; 0: none */
+	bool up_broken;	      /* the node takes no more of the request */
 	struct buf up;
 	size_t up_sent;
 	bool sent_any; /* a byte of the request went out */

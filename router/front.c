@@ -4,6 +4,7 @@
  * exchange has moved since, it is set anew, so progress costs no timer work.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/cleanup.h"
+#include "lib/err.h"
 #include "lib/log.h"
 #include "router/addr.h"
 #include "router/backend.h"
@@ -74,6 +76,7 @@ static void exchange_reset(struct exchange *x)
 		.out = x->out,
 		.back.fd = -1};
 
+	(void)node_unref(x->node);
 	buf_clear(&kept.up);
 	buf_clear(&kept.down);
 	buf_clear(&kept.out);
@@ -130,6 +133,16 @@ void front_close(struct conn *c)
 	worker_conn_gone(w);
 }
 
+bool front_close_oldest_idle(struct worker *w)
+{
+	struct conn *oldest = TAILQ_FIRST(&w->idle);
+
+	if (oldest) {
+		front_close(oldest);
+	}
+	return oldest != NULL;
+}
+
 void front_close_idle(struct worker *w)
 {
 	struct conn *c;
@@ -174,16 +187,28 @@ static void on_flush(struct conn *c)
 	}
 }
 
+/* Only what an operator or a customer can mend; what clients do wrong would fill the log. */
+static void log_refusal(struct conn *c, int status, uint64_t id)
+{
+	const struct exchange *x = c->x;
+	bool ours = status == 500 || status == 502 || status == 503 || status == 504;
+
+	if (ours && limit_allow(&c->worker->log, loop_now(c->worker->loop))) {
+		log_warning("status=%d host='%.*s' node='%s' cause='%s%s%s' client='%s' "
+			    "request=%016" PRIx64,
+			status, x->host_n, x->host, x->node ? x->node->address : "",
+			x->why ? x->why : "out of memory", x->why_error ? ": " : "",
+			x->why_error ? err_text(x->why_error) : "", c->peer.address, id);
+	}
+}
+
 void front_refuse(struct conn *c, int status)
 {
 	struct worker *w = c->worker;
 	struct exchange *x = c->x;
 	uint64_t id = ++w->ids * UINT64_C(0x9e3779b97f4a7c15);
 
-	if (status >= 500 && limit_allow(&w->log, loop_now(w->loop))) {
-		log_warning("status=%d host='%.*s' client='%s' request=%016llx", status, x->host_n,
-			x->host, c->peer.address, (unsigned long long)id);
-	}
+	log_refusal(c, status, id);
 	backend_close(c);
 	buf_clear(&x->out);
 	x->out_sent = 0;
@@ -435,20 +460,13 @@ static void adopt(struct worker_listener *l, int fd, const struct addr *from)
 	on_head(c);
 }
 
-/* Out of descriptors: the longest idle connection goes; without one, no accepting for a moment. */
-static bool make_room(struct worker *w)
+/* A listening socket stays readable when accepting fails for want of memory or descriptors. */
+static void pause_accepting(struct worker *w)
 {
-	struct conn *oldest = TAILQ_FIRST(&w->idle);
-
-	if (oldest) {
-		front_close(oldest);
-		return true;
-	}
 	for (size_t i = 0; i < w->n_listeners; i++) {
 		loop_unwatch(w->loop, &w->listeners[i].io);
 	}
 	(void)loop_timer_set(w->loop, &w->pause, ACCEPT_PAUSE);
-	return false;
 }
 
 void front_accept(struct worker_listener *l)
@@ -460,9 +478,13 @@ void front_accept(struct worker_listener *l)
 		if (fd >= 0) {
 			adopt(l, fd, &from);
 		} else if (errno == EMFILE || errno == ENFILE) {
-			if (!make_room(l->worker)) {
+			if (!front_close_oldest_idle(l->worker)) {
+				pause_accepting(l->worker);
 				return;
 			}
+		} else if (errno == ENOBUFS || errno == ENOMEM) {
+			pause_accepting(l->worker);
+			return;
 		} else if (errno != EINTR && errno != ECONNABORTED) {
 			return;
 		}

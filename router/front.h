@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include <stdint.h>
+#include <stdbool.h>
 
 struct conn;
 struct worker;
@@ -20,6 +20,9 @@ void front_refuse(struct conn *c, int status);
 
 /* Ends the connection at once; frees c. */
 void front_close(struct conn *c);
+
+/* Makes a descriptor free. Returns false when no connection waits for a next request. */
+bool front_close_oldest_idle(struct worker *w);
 
 /* Tells idle connections that the worker drains. */
 void front_close_idle(struct worker *w);

@@ -50,6 +50,9 @@ int relay_flush(struct conn *c)
 {
 	struct exchange *x = c->x;
 
+	if (buf_failed(&x->out)) {
+		return -ENOMEM; /* a part is missing: what follows would be taken for it */
+	}
 	while (out_pending(x)) {
 		ssize_t n = send(c->io.fd, x->out.p + x->out_sent, x->out.n - x->out_sent,
 			MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -82,9 +85,10 @@ static int cut_off(struct conn *c)
 	return GONE;
 }
 
-/* The node's answer is no answer. */
-static int bad_gateway(struct conn *c)
+/* The node's answer is no answer; `error` as for backend_blame(). */
+static int bad_gateway(struct conn *c, const char *why, int error)
 {
+	backend_blame(c->x, why, error);
 	if (c->x->head_done || c->x->out_sent > 0) {
 		return cut_off(c);
 	}
@@ -102,6 +106,7 @@ static int send_up(struct turn *t)
 		return BLOCKED;
 	}
 	if (n < 0 && !x->sent_any) {
+		backend_blame(x, "send", errno);
 		backend_retry(t->c);
 		return GONE;
 	}
@@ -111,7 +116,6 @@ static int send_up(struct turn *t)
 		return MOVED;
 	}
 	x->sent_any = true;
-	x->node = node_unref(x->node);
 	x->up_sent += (size_t)n;
 	t->c->active = loop_now(t->c->worker->loop);
 	if (!up_pending(x)) {
@@ -254,7 +258,7 @@ static int take_head(struct turn *t)
 			return MOVED;
 		}
 		if (n < 0 || r.status == 101) { /* no upgrade was asked for */
-			return bad_gateway(t->c);
+			return bad_gateway(t->c, "its answer is malformed", 0);
 		}
 		if (r.status >= 200) {
 			begin_response(t->c, &r);
@@ -266,16 +270,17 @@ static int take_head(struct turn *t)
 	}
 }
 
-static int on_back_end(struct turn *t, bool reset)
+static int on_back_end(struct turn *t, int error)
 {
 	struct exchange *x = t->x;
 
 	if (!x->head_done) {
-		return bad_gateway(t->c);
+		return error ? bad_gateway(t->c, "receive", error)
+			     : bad_gateway(t->c, "it hung up without an answer", 0);
 	}
 	/* over a unix socket the end of a node that did not read all of the body looks like a
 	 * reset; what it sent has arrived in full before */
-	if (x->source == FRAMING_CLOSE && (!reset || (x->local && x->has_body))) {
+	if (x->source == FRAMING_CLOSE && (!error || (x->local && x->has_body))) {
 		finish(x);
 		return MOVED;
 	}
@@ -295,7 +300,7 @@ static int read_back(struct turn *t, struct buf *to, size_t room_n, ssize_t *ret
 		return BLOCKED;
 	}
 	if (*ret_n <= 0) {
-		return on_back_end(t, *ret_n < 0);
+		return on_back_end(t, *ret_n < 0 ? errno : 0);
 	}
 	t->back_in = (size_t)*ret_n == room_n;
 	t->c->active = loop_now(t->c->worker->loop);
@@ -358,7 +363,7 @@ static int pump_down(struct turn *t)
 	struct exchange *x = t->x;
 	int r;
 
-	if (out_pending(x)) {
+	if (out_pending(x) || buf_failed(&x->out)) {
 		r = relay_flush(t->c);
 		if (r < 0) {
 			front_close(t->c);
@@ -475,7 +480,10 @@ void relay_timeout(struct conn *c)
 		(void)loop_timer_set(w->loop, &c->timer, limit - silent);
 	} else if (c->x->head_done || c->x->out_sent > 0) {
 		(void)cut_off(c);
+	} else if (body_wanted(c->x)) {
+		front_refuse(c, 408); /* it is the client that is silent */
 	} else {
+		backend_blame(c->x, "no answer in time", 0);
 		front_refuse(c, 504);
 	}
 }

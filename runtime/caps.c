@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "lib/err.h"
+#include "lib/log.h"
 #include "runtime/caps.h"
 #include "runtime/spec.h"
 
@@ -19,11 +20,26 @@ int cap_number(const char *name)
 {
 	cap_value_t value;
 
-	/* cap_from_name(3) takes numbers and any case; config.json takes neither. */
-	if (strncmp(name, "CAP_", 4) != 0 || strpbrk(name, "abcdefghijklmnopqrstuvwxyz")) {
+	/* cap_from_name(3) takes numbers, any case and what follows a blank; config.json does not. */
+	if (strncmp(name, "CAP_", 4) != 0 ||
+		name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_")] != '\0') {
 		return -1;
 	}
 	return cap_from_name(name, &value) == 0 && value < 64 ? value : -1;
+}
+
+bool cap_name(int cap, char name[static 32])
+{
+	char *lower = cap <= CAP_LAST_CAP ? cap_to_name(cap) : NULL;
+	size_t n = lower ? strlen(lower) : 0;
+
+	for (size_t i = 0; i <= n && i < 32; i++) {
+		char c = lower ? lower[i] : '\0';
+
+		name[i] = c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+	}
+	(void)cap_free(lower);
+	return n > 0 && n < 32;
 }
 
 static int get(struct kernel_caps *caps)
@@ -43,10 +59,8 @@ int caps_limit_bounding(const struct spec_caps *caps, struct err *e)
 		if (caps->mask[CAP_SET_BOUNDING] & UINT64_C(1) << cap) {
 			continue;
 		}
-		if (prctl(PR_CAPBSET_READ, cap) != 1) {
-			continue; /* gone already, or newer than this kernel */
-		}
-		if (prctl(PR_CAPBSET_DROP, cap) < 0) {
+		/* EINVAL: newer than this kernel */
+		if (prctl(PR_CAPBSET_DROP, cap) < 0 && errno != EINVAL) {
 			return err_errno(e, "drop capability %d from the bounding set", cap);
 		}
 	}
@@ -94,4 +108,16 @@ int caps_apply(const struct spec_caps *caps, uint64_t *ret_missing, struct err *
 		return err_errno(e, "set capabilities");
 	}
 	return raise_ambient(caps->mask[CAP_SET_AMBIENT] & permitted & inheritable, e);
+}
+
+void caps_warn_missing(uint64_t missing)
+{
+	for (int cap = 0; cap < 64; cap++) {
+		char *name = missing & UINT64_C(1) << cap ? cap_to_name(cap) : NULL;
+
+		if (name) {
+			log_warning("capability '%s' cannot be granted by this process", name);
+			(void)cap_free(name);
+		}
+	}
 }

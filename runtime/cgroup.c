@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -122,7 +121,7 @@ static bool dir_frozen(int dir, bool v2)
 	       text.n && (text.p[0] == '1' || text.p[0] == 'F'); /* "1", "FROZEN", "FREEZING" */
 }
 
-static int check_path(const char *path, struct err *e)
+int cgroup_check_path(const char *path, struct err *e)
 {
 	for (const char *at = path; *at;) {
 		size_t n = strcspn(at, "/");
@@ -162,7 +161,7 @@ int cgroup_open(struct cgroup *cg, const char *asked, const char *id, struct err
 	int n, r = find_hierarchies(cg, e);
 
 	if (r == 0 && asked) {
-		r = check_path(asked, e);
+		r = cgroup_check_path(asked, e);
 	}
 	if (r < 0) {
 		cgroup_done(cg);
@@ -258,6 +257,44 @@ int cgroup_frozen(const struct cgroup *cg)
 		if (h->dir >= 0 && (h->v2 || strcmp(h->name, "freezer") == 0) &&
 			dir_frozen(h->dir, h->v2)) {
 			return 1;
+		}
+	}
+	return 0;
+}
+
+static int open_hierarchy(int mounts, const char *name)
+{
+	_cleanup_close_ int root = openat(mounts, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct statfs fs;
+
+	if (root < 0 || fstatfs(root, &fs) < 0 ||
+		(fs.f_type != CGROUP_SUPER_MAGIC && fs.f_type != CGROUP2_SUPER_MAGIC)) {
+		return -1;
+	}
+	return take_fd(&root);
+}
+
+int cgroup_path_frozen(const char *path)
+{
+	static const struct {
+		const char *name;
+		bool v2;
+	} places[] = {{".", true}, {"freezer", false}, {"unified", true}};
+	_cleanup_close_ int mounts = open(CGROUP_MOUNT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	for (size_t i = 0; i < ARRAY_LEN(places) && mounts >= 0; i++) {
+		_cleanup_close_ int root = open_hierarchy(mounts, places[i].name);
+		_cleanup_close_ int dir = -1;
+
+		if (root < 0) {
+			continue;
+		}
+		dir = files_open_beneath(root, path, O_RDONLY | O_DIRECTORY, 0, NULL);
+		if (dir >= 0 && dir_frozen(dir, places[i].v2)) {
+			return 1;
+		}
+		if (i == 0) {
+			return 0; /* v2 alone */
 		}
 	}
 	return 0;
@@ -439,50 +476,4 @@ int cgroup_remove(struct cgroup *cg, struct err *e)
 		r = remove_all(cg);
 	}
 	return r < 0 ? err_code(e, r, "remove cgroup '/%s'", cg->path) : 0;
-}
-
-int cgroup_trees_open(const struct cgroup *cg, struct cgroup_trees *ret, struct err *e)
-{
-	struct cgroup_trees trees = {.unified = cg->backend == &cgroup_backend_v2};
-
-	for (size_t i = 0; i < cg->n; i++) {
-		struct cgroup_tree *tree = &trees.tree[trees.n];
-
-		memcpy(tree->name, cg->h[i].name, sizeof(tree->name));
-		tree->fd = open_tree(
-			cg->h[i].dir, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-		if (tree->fd < 0) {
-			int r = err_errno(e, "clone cgroup '/%s' of '%s'", cg->path, tree->name);
-
-			cgroup_trees_done(&trees);
-			return r;
-		}
-		trees.n++;
-	}
-	*ret = trees;
-	return 0;
-}
-
-void cgroup_trees_done(struct cgroup_trees *trees)
-{
-	for (size_t i = 0; i < trees->n; i++) {
-		close_fd(&trees->tree[i].fd);
-	}
-	trees->n = 0;
-}
-
-int cgroup_link_controllers(int dir, const char *name, struct err *e)
-{
-	char copy[64], *rest = copy, *controller;
-
-	if (!strchr(name, ',')) {
-		return 0;
-	}
-	(void)snprintf(copy, sizeof(copy), "%s", name);
-	while ((controller = strsep(&rest, ","))) {
-		if (symlinkat(name, dir, controller) < 0 && errno != EEXIST) {
-			return err_errno(e, "make link '%s'", controller);
-		}
-	}
-	return 0;
 }

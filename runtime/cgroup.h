@@ -71,8 +71,12 @@ int cgroup_join(const struct cgroup *cg, struct err *e);
 /* Calls on_pid for every process in the cgroup and below it. */
 int cgroup_each_pid(
 	const struct cgroup *cg, void (*on_pid)(pid_t pid, void *ctx), void *ctx, struct err *e);
+/* Stops all processes where they are, or lets them go on; waits until it is so. */
+int cgroup_freeze(const struct cgroup *cg, bool frozen, struct err *e);
 /* 1 when frozen. */
 int cgroup_frozen(const struct cgroup *cg);
+/* The same for a path, without opening every hierarchy. */
+int cgroup_path_frozen(const char *path);
 
 /* The container's part of the hierarchies, as detached trees to mount inside. */
 struct cgroup_tree {
@@ -88,6 +92,11 @@ int cgroup_trees_open(const struct cgroup *cg, struct cgroup_trees *ret, struct 
 void cgroup_trees_done(struct cgroup_trees *trees);
 /* Makes the links "cpu" and "cpuacct" for a hierarchy "cpu,cpuacct" in the directory. */
 int cgroup_link_controllers(int dir, const char *name, struct err *e);
+
+/* A cgroupsPath must stay beneath the base: "." and ".." are refused. */
+int cgroup_check_path(const char *path, struct err *e);
+/* cpu.weight of v2, 1..10000, for cpu.shares of v1, 2..262144. */
+int64_t cgroup_weight_of_shares(uint64_t shares);
 
 /* Shared by the back-ends: writes a value to a file of the directory; the message names the file. */
 int cgroup_write(int dir, const char *file, const char *value, struct err *e);

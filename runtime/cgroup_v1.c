@@ -84,19 +84,34 @@ static int make_component(struct cgroup_hierarchy *h, int *at, const char *name,
 	return r;
 }
 
-static int make_hierarchy(struct cgroup_hierarchy *h, const char *path, struct err *e)
+static int make_components(struct cgroup_hierarchy *h, const char *path, struct err *e)
 {
 	char copy[512], *rest = copy, *name;
 	int at = h->root, r = 0;
 
 	(void)snprintf(copy, sizeof(copy), "%s", path);
 	while (r == 0 && (name = strsep(&rest, "/"))) {
-		if (*name && strcmp(name, ".") != 0) {
+		if (*name) {
 			r = make_component(h, &at, name, e);
 		}
 	}
 	if (at != h->root) {
 		h->dir = at;
+	}
+	return r;
+}
+
+/* Mostly all but the last directory is there. A fresh cpuset needs what its parents have. */
+static int make_hierarchy(struct cgroup_hierarchy *h, const char *path, struct err *e)
+{
+	bool cpuset = !h->v2 && strncmp(h->name, "cpuset", 6) == 0;
+	int r = 0;
+
+	if (!cpuset && mkdirat(h->root, path, 0755) == 0) {
+		h->dir = openat(h->root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	}
+	if (h->dir < 0) {
+		r = make_components(h, path, e);
 	}
 	if (r < 0 || h->v2) {
 		return r;

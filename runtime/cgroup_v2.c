@@ -132,7 +132,7 @@ static int apply_memory(int dir, const struct spec_resources *r, struct err *e)
 /* shares 2..262144 to weight 1..10000. A straight line, which runtimes used for years, makes 39 of the
  * default of 1024 shares; this curve goes through (2,1), (1024,100) and (262144,10000) in logarithms,
  * so that a container that asks for the default gets the default. */
-static int64_t shares_to_weight(uint64_t shares)
+int64_t cgroup_weight_of_shares(uint64_t shares)
 {
 	double l = log2((double)shares);
 
@@ -150,7 +150,8 @@ static int apply_cpu(int dir, const struct spec_resources *r, struct err *e)
 	int s = 0;
 
 	if (r->cpu.shares.set && r->cpu.shares.v) {
-		s = cgroup_write_i64(dir, "cpu.weight", shares_to_weight(r->cpu.shares.v), e);
+		s = cgroup_write_i64(
+			dir, "cpu.weight", cgroup_weight_of_shares(r->cpu.shares.v), e);
 	}
 	if (s == 0 && (r->cpu.quota.set || r->cpu.period.set)) {
 		uint64_t period = r->cpu.period.set && r->cpu.period.v ? r->cpu.period.v : 100'000;

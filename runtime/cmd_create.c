@@ -8,7 +8,7 @@
 
 struct args {
 	struct create_options o;
-	bool no_pivot, no_new_keyring;
+	bool no_pivot;
 	uint32_t preserve_fds;
 };
 
@@ -21,8 +21,8 @@ static const struct cli_option options[] = {
 	{"pid-file", 0, CLI_STRING, offsetof(struct args, o.pid_file), "FILE",
 		"write the process id there"},
 	{"no-pivot", 0, CLI_FLAG, offsetof(struct args, no_pivot), NULL, "taken for compatibility"},
-	{"no-new-keyring", 0, CLI_FLAG, offsetof(struct args, no_new_keyring), NULL,
-		"taken for compatibility"},
+	{"no-new-keyring", 0, CLI_FLAG, offsetof(struct args, o.no_new_keyring), NULL,
+		"share the session keyring of the caller"},
 	{"preserve-fds", 0, CLI_U32, offsetof(struct args, preserve_fds), "N",
 		"pass N descriptors after stderr on"},
 	{},
@@ -48,6 +48,7 @@ int cmd_create(const struct global *global, int argc, char **argv, struct err *e
 		return err_set(e, -EINVAL, "create needs exactly one container id");
 	}
 	args.o.id = argv[at];
+	args.o.no_cgroup = global_no_cgroup(global);
 	args.o.preserve_fds = args.preserve_fds;
 	r = container_create(&args.o, &created, e);
 	if (r < 0) {

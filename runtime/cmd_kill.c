@@ -11,7 +11,7 @@
 #include "lib/err.h"
 #include "runtime/cgroup.h"
 #include "runtime/commands.h"
-#include "runtime/state.h"
+#include "runtime/target.h"
 
 struct args {
 	bool all;
@@ -83,11 +83,9 @@ static int send_signal(const struct state *state, int signal, bool all, struct e
 
 int cmd_kill(const struct global *global, int argc, char **argv, struct err *e)
 {
-	_cleanup_close_ int root_fd = -1;
-	_cleanup_close_ int dir = -1;
+	_cleanup_target_ struct target t = TARGET_NONE;
 	struct args args = {};
 	int r, signal, at = command_line(&cli, argc, argv, &args);
-	struct state state;
 
 	if (at < 0) {
 		return command_over(at);
@@ -99,15 +97,6 @@ int cmd_kill(const struct global *global, int argc, char **argv, struct err *e)
 	if (signal < 0) {
 		return signal;
 	}
-	root_fd = state_root_open(global->root, e);
-	dir = root_fd < 0 ? root_fd : state_dir_open(root_fd, argv[at], e);
-	if (dir < 0) {
-		return dir;
-	}
-	r = state_load(dir, &state, e);
-	if (r == 0) {
-		r = send_signal(&state, signal, args.all, e);
-		state_done(&state);
-	}
-	return r;
+	r = target_open(global, argv[at], &t, e);
+	return r < 0 ? r : send_signal(&t.state, signal, args.all, e);
 }

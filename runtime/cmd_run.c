@@ -18,7 +18,7 @@
 
 struct args {
 	struct create_options o;
-	bool detach, keep, no_subreaper, no_pivot, no_new_keyring;
+	bool detach, keep, no_subreaper, no_pivot;
 	uint32_t preserve_fds;
 };
 
@@ -35,8 +35,8 @@ static const struct cli_option options[] = {
 	{"no-subreaper", 0, CLI_FLAG, offsetof(struct args, no_subreaper), NULL,
 		"do not reap orphans"},
 	{"no-pivot", 0, CLI_FLAG, offsetof(struct args, no_pivot), NULL, "taken for compatibility"},
-	{"no-new-keyring", 0, CLI_FLAG, offsetof(struct args, no_new_keyring), NULL,
-		"taken for compatibility"},
+	{"no-new-keyring", 0, CLI_FLAG, offsetof(struct args, o.no_new_keyring), NULL,
+		"share the session keyring of the caller"},
 	{"preserve-fds", 0, CLI_U32, offsetof(struct args, preserve_fds), "N",
 		"pass N descriptors after stderr on"},
 	{},
@@ -61,6 +61,7 @@ static void destroy(const struct args *args)
 static int follow(struct args *args, struct created *created, struct err *e)
 {
 	int r = container_await_exec(&args->o, created, e);
+	struct err failure = {};
 
 	if (r < 0) {
 		(void)pidfd_send_signal(created->pidfd, SIGKILL, NULL, 0);
@@ -71,8 +72,8 @@ static int follow(struct args *args, struct created *created, struct err *e)
 		return 0;
 	}
 	r = foreground_wait(created->pidfd, created->master, e);
-	if (!args->keep) {
-		destroy(args);
+	if (!args->keep && container_end(&args->o, created, &failure) < 0) {
+		log_warning("%s", failure.msg);
 	}
 	return r;
 }
@@ -91,6 +92,7 @@ int cmd_run(const struct global *global, int argc, char **argv, struct err *e)
 		return err_set(e, -EINVAL, "run needs exactly one container id");
 	}
 	args.o.id = argv[at];
+	args.o.no_cgroup = global_no_cgroup(global);
 	args.o.preserve_fds = args.preserve_fds;
 	args.o.own_terminal = !args.detach && !args.o.console_socket;
 	if (!args.detach) {

@@ -7,7 +7,7 @@
 #include "lib/err.h"
 #include "lib/files.h"
 #include "runtime/commands.h"
-#include "runtime/state.h"
+#include "runtime/target.h"
 
 static const struct cli_option options[] = {{}};
 
@@ -19,11 +19,9 @@ static const struct cli cli = {
 
 int cmd_state(const struct global *global, int argc, char **argv, struct err *e)
 {
-	_cleanup_close_ int root_fd = -1;
-	_cleanup_close_ int dir = -1;
+	_cleanup_target_ struct target t = TARGET_NONE;
 	_cleanup_buf_ struct buf text = {};
 	int r, at = command_line(&cli, argc, argv, NULL);
-	struct state state;
 
 	if (at < 0) {
 		return command_over(at);
@@ -31,16 +29,10 @@ int cmd_state(const struct global *global, int argc, char **argv, struct err *e)
 	if (argc - at != 1) {
 		return err_set(e, -EINVAL, "state needs exactly one container id");
 	}
-	root_fd = state_root_open(global->root, e);
-	dir = root_fd < 0 ? root_fd : state_dir_open(root_fd, argv[at], e);
-	if (dir < 0) {
-		return dir;
-	}
-	r = state_load(dir, &state, e);
+	r = target_open(global, argv[at], &t, e);
 	if (r < 0) {
 		return r;
 	}
-	state_to_json(&state, state_status(dir, &state), true, &text);
-	state_done(&state);
+	state_to_json(&t.state, state_status(t.dir, &t.state), true, &text);
 	return files_write_all(1, buf_slice(&text));
 }

@@ -12,14 +12,18 @@ struct global {
 	const char *log, *log_format;
 	bool debug, systemd_cgroup, version;
 	const char *rootless, *criu;
+	const char *cgroup_manager;
 };
+
+/* --cgroup-manager disabled: the container stays in the caller's cgroup. */
+bool global_no_cgroup(const struct global *global);
 
 /* A verb returns the exit status, or -errno with e: main() reports that and exits with 1, or with
  * what the verb stored in e when it is command-line misuse. */
 typedef int command_fn(const struct global *global, int argc, char **argv, struct err *e);
 
-command_fn cmd_create, cmd_delete, cmd_exec, cmd_kill, cmd_list, cmd_run, cmd_spec, cmd_start,
-	cmd_state;
+command_fn cmd_create, cmd_delete, cmd_exec, cmd_features, cmd_kill, cmd_list, cmd_pause, cmd_ps,
+	cmd_resume, cmd_run, cmd_spec, cmd_start, cmd_state, cmd_update;
 
 /* Number of a signal written as "TERM", "SIGTERM" or "15"; -EINVAL with e. */
 int signal_number(const char *name, struct err *e);

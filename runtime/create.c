@@ -23,7 +23,7 @@
 #include "lib/cleanup.h"
 #include "lib/err.h"
 #include "lib/files.h"
-#include "lib/log.h"
+#include "runtime/caps.h"
 #include "runtime/clone.h"
 #include "runtime/console.h"
 #include "runtime/create.h"
@@ -172,12 +172,13 @@ static bool wants_cgroup_trees(const struct launch *l)
  * descriptor: no length limit, no races. */
 static int make_listener(struct creation *c, struct err *e)
 {
-	_cleanup_close_ int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	_cleanup_close_ int sock = -1;
 
 	if (c->o->run) {
 		return 0;
 	}
+	sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	(void)snprintf(addr.sun_path, sizeof(addr.sun_path),
 		"/proc/self/fd/%d/" STATE_CREATING_SOCKET, c->dir);
 	if (sock < 0 || bind(sock, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
@@ -327,15 +328,6 @@ static int run_runtime_hooks(struct creation *c, struct err *e)
 	return r < 0 ? r : sync_send(c->sync, SYNC_GO, 0);
 }
 
-static void warn_missing(int64_t missing)
-{
-	for (int cap = 0; cap < 64 && missing; cap++) {
-		if (missing & INT64_C(1) << cap) {
-			log_warning("capability %d cannot be granted by this process", cap);
-		}
-	}
-}
-
 /* Follows the child until it is ready for its program. */
 static int follow(struct creation *c, struct err *e)
 {
@@ -354,7 +346,7 @@ static int follow(struct creation *c, struct err *e)
 		}
 	}
 	if (r == 0) {
-		warn_missing(m.value);
+		caps_warn_missing((uint64_t)m.value);
 	}
 	return r < 0 ? r : sync_send(c->sync, SYNC_GO, 0);
 }
@@ -456,6 +448,7 @@ int container_create(const struct create_options *o, struct created *ret, struct
 			.start_listener = -1,
 			.console = -1,
 			.preserve_fds = o->preserve_fds,
+			.new_keyring = !o->no_new_keyring,
 			.plan = {.root = -1, .null_tree = -1},
 			.namespaces = {.user_fd = -1, .pid_fd = -1, .mount_fd = -1}}};
 	int master = -1;
@@ -485,6 +478,10 @@ int container_create(const struct create_options *o, struct created *ret, struct
 			.sync = take_fd(&c.sync),
 			.master = master,
 			.spec = take_ptr(&c.spec)};
+		if (c.owns_cgroup) {
+			ret->cgroup = c.launch.cgroup;
+			c.launch.cgroup.n = 0;
+		}
 	}
 	creation_done(&c);
 	return r < 0 ? r : 0;
@@ -495,20 +492,40 @@ void created_done(struct created *c)
 	close_fd(&c->pidfd);
 	close_fd(&c->sync);
 	close_fd(&c->master);
+	cgroup_done(&c->cgroup);
 	c->spec = spec_free(c->spec);
+}
+
+int container_end(const struct create_options *o, struct created *c, struct err *e)
+{
+	_cleanup_close_ int root_fd = -1;
+	int r;
+
+	if (c->spec->hooks[HOOK_POSTSTOP].n) {
+		root_fd = state_root_open(o->root, e);
+		return root_fd < 0 ? root_fd : container_destroy(root_fd, o->id, true, e);
+	}
+	r = cgroup_remove(&c->cgroup, e);
+	if (r < 0) {
+		return r;
+	}
+	root_fd = state_root_open(o->root, e);
+	return root_fd < 0 ? root_fd : state_dir_remove(root_fd, o->id, e);
 }
 
 int container_await_exec(const struct create_options *o, struct created *c, struct err *e)
 {
-	_cleanup_close_ int root_fd = state_root_open(o->root, e);
-	_cleanup_close_ int dir = root_fd < 0 ? -1 : state_dir_open(root_fd, o->id, e);
+	_cleanup_close_ int root_fd = -1;
+	_cleanup_close_ int dir = -1;
 	_cleanup_buf_ struct buf text = {};
 	struct sync_message m;
 	struct state state;
 	int r = sync_receive(c->sync, &m, e);
 
 	if (r == 0 && c->spec->hooks[HOOK_POSTSTART].n) {
-		r = state_load(dir, &state, e);
+		root_fd = state_root_open(o->root, e);
+		dir = root_fd < 0 ? root_fd : state_dir_open(root_fd, o->id, e);
+		r = dir < 0 ? dir : state_load(dir, &state, e);
 		if (r == 0) {
 			state_to_json(&state, STATUS_RUNNING, false, &text);
 			r = hooks_run(

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "runtime/cgroup.h"
+
 struct err;
 struct spec;
 
@@ -23,21 +25,26 @@ struct create_options {
 	unsigned preserve_fds;
 	bool run;	   /* start at once: no waiting for `start` */
 	bool own_terminal; /* run in the foreground: the terminal comes to us */
-	bool no_cgroup;
+	bool no_cgroup, no_new_keyring;
 };
 
 struct created {
 	pid_t pid;
-	int pidfd;	   /* owned */
-	int sync;	   /* owned; run: end of stream is the success of exec */
-	int master;	   /* owned; own_terminal: the master of the pty, else -1 */
-	struct spec *spec; /* owned */
+	int pidfd;	      /* owned */
+	int sync;	      /* owned; run: end of stream is the success of exec */
+	int master;	      /* owned; own_terminal: the master of the pty, else -1 */
+	struct spec *spec;    /* owned */
+	struct cgroup cgroup; /* owned; no hierarchy when it has none */
 };
 
 int container_create(const struct create_options *o, struct created *ret, struct err *e);
 void created_done(struct created *c);
 /* run: waits for exec to succeed; then poststart hooks. Kills the container on failure. */
 int container_await_exec(const struct create_options *o, struct created *c, struct err *e);
+
+/* run: the end of a container whose process has ended and was waited for. As container_destroy(), with
+ * what the creation knows. */
+int container_end(const struct create_options *o, struct created *c, struct err *e);
 
 /* Shared with delete: kills what is left, removes cgroup and state. Missing things are fine. */
 int container_destroy(int root_fd, const char *id, bool run_hooks, struct err *e);

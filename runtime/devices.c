@@ -53,7 +53,7 @@ static int check_existing(int dir, const char *name, const struct spec_device *d
 	return 0;
 }
 
-static int make_node(int root, const struct spec_device *d, struct err *e)
+static int make_node(int root, int dev, const struct spec_device *d, struct err *e)
 {
 	mode_t type = d->type == 'b' ? S_IFBLK : d->type == 'p' ? S_IFIFO : S_IFCHR;
 	mode_t mode = d->mode.set ? (mode_t)(d->mode.v & 07777) : 0666;
@@ -61,16 +61,21 @@ static int make_node(int root, const struct spec_device *d, struct err *e)
 	const char *name;
 	int r = 0;
 
-	dir = open_parent(root, d->path, &name, e);
-	if (dir < 0) {
-		return dir;
+	if (strncmp(d->path, "/dev/", 5) == 0 && d->path[5] && !strchr(d->path + 5, '/')) {
+		name = d->path + 5;
+	} else {
+		dir = open_parent(root, d->path, &name, e);
+		if (dir < 0) {
+			return dir;
+		}
+		dev = dir;
 	}
-	if (mknodat(dir, name, type | mode, makedev((unsigned)d->major, (unsigned)d->minor)) < 0) {
-		r = errno == EEXIST ? check_existing(dir, name, d, type, mode, e)
+	if (mknodat(dev, name, type | mode, makedev((unsigned)d->major, (unsigned)d->minor)) < 0) {
+		r = errno == EEXIST ? check_existing(dev, name, d, type, mode, e)
 				    : err_errno(e, "make device '%s'", d->path);
 	}
 	if (r == 0 && (d->uid || d->gid) &&
-		fchownat(dir, name, d->uid, d->gid, AT_SYMLINK_NOFOLLOW) < 0) {
+		fchownat(dev, name, d->uid, d->gid, AT_SYMLINK_NOFOLLOW) < 0) {
 		r = err_errno(e, "set the owner of device '%s'", d->path);
 	}
 	return r;
@@ -89,7 +94,7 @@ static int bind_node(int root, const struct spec_device *d, int tree, struct err
 	return 0;
 }
 
-static int make_links(int root, struct err *e)
+static int make_links(int dev, struct err *e)
 {
 	static const struct {
 		const char *name, *to;
@@ -100,11 +105,7 @@ static int make_links(int root, struct err *e)
 		{"stderr", "/proc/self/fd/2"},
 		{"ptmx", "pts/ptmx"},
 	};
-	_cleanup_close_ int dev = rootfs_target(root, "/dev", false, e);
 
-	if (dev < 0) {
-		return dev;
-	}
 	for (size_t i = 0; i < ARRAY_LEN(links); i++) {
 		if (symlinkat(links[i].to, dev, links[i].name) < 0 && errno != EEXIST) {
 			return err_errno(e, "make link '/dev/%s'", links[i].name);
@@ -114,15 +115,15 @@ static int make_links(int root, struct err *e)
 }
 
 /* An image whose /dev is a symbolic link would have us make nodes wherever it points. */
-static int check_dev(int root, struct err *e)
+static int open_dev(int root, struct err *e)
 {
-	_cleanup_close_ int dev =
-		files_open_beneath(root, "dev", O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, NULL);
+	int dev = files_open_beneath(root, "dev", O_PATH | O_DIRECTORY, 0, NULL);
 
-	if (dev < 0 && dev != -ENOENT) {
-		return err_code(e, dev, "'/dev' of the root file system must be a directory");
+	if (dev == -ENOENT) {
+		return rootfs_target(root, "/dev", false, e);
 	}
-	return 0;
+	return dev < 0 ? err_code(e, dev, "'/dev' of the root file system must be a directory")
+		       : dev;
 }
 
 static bool dev_is_bound(const struct mount_plan *plan)
@@ -136,23 +137,36 @@ static bool dev_is_bound(const struct mount_plan *plan)
 	return false;
 }
 
-int devices_make(const struct spec *spec, const struct mount_plan *plan, int root, struct err *e)
+static int make_all(
+	const struct spec *spec, const struct mount_plan *plan, int root, int dev, struct err *e)
 {
 	const struct spec_device *d;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && (d = mount_plan_device(spec, i)); i++) {
+		/* a fifo has no node on the host, and none is needed: anybody may make one */
+		r = i < plan->device_trees_n && plan->device_trees[i] >= 0
+			    ? bind_node(root, d, plan->device_trees[i], e)
+			    : make_node(root, dev, d, e);
+	}
+	return r;
+}
+
+int devices_make(const struct spec *spec, const struct mount_plan *plan, int root, struct err *e)
+{
+	_cleanup_close_ int dev = -1;
 	mode_t was;
 	int r;
 
 	if (dev_is_bound(plan)) {
 		return 0;
 	}
-	r = check_dev(root, e);
-	was = umask(0);
-	for (size_t i = 0; r == 0 && (d = mount_plan_device(spec, i)); i++) {
-		/* a fifo has no node on the host, and none is needed: anybody may make one */
-		r = i < plan->device_trees_n && plan->device_trees[i] >= 0
-			    ? bind_node(root, d, plan->device_trees[i], e)
-			    : make_node(root, d, e);
+	dev = open_dev(root, e);
+	if (dev < 0) {
+		return dev;
 	}
+	was = umask(0);
+	r = make_all(spec, plan, root, dev, e);
 	(void)umask(was);
-	return r < 0 ? r : make_links(root, e);
+	return r < 0 ? r : make_links(dev, e);
 }

@@ -18,6 +18,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "runtime/caps.h"
 #include "runtime/cgroup.h"
 #include "runtime/clone.h"
 #include "runtime/console.h"
@@ -170,7 +171,7 @@ static int attach_console(struct joining *j, struct err *e)
 
 static int join(struct joining *j, struct program *program, struct err *e)
 {
-	uint64_t missing;
+	uint64_t missing = 0;
 	int r = j->use_cgroup ? cgroup_join(&j->cgroup, e) : 0;
 
 	if (r == 0) {
@@ -185,12 +186,22 @@ static int join(struct joining *j, struct program *program, struct err *e)
 	if ((j->flags & CLONE_NEWUSER) && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)) {
 		return err_errno(e, "become root of the user namespace");
 	}
+	r = process_new_keyring(e);
+	if (r < 0) {
+		return r;
+	}
 	(void)setsid();
 	if (j->spec->personality.set && personality(j->spec->personality.persona) < 0) {
 		return err_errno(e, "set personality");
 	}
 	r = attach_console(j, e);
-	return r < 0 ? r : process_become(j->o->process, &j->seccomp, program, &missing, e);
+	if (r == 0) {
+		r = process_become(j->o->process, &j->seccomp, program, &missing, e);
+	}
+	if (r == 0 && missing) {
+		(void)sync_send(j->sync_far, SYNC_READY, (int64_t)missing);
+	}
+	return r;
 }
 
 [[gnu::noreturn]] static void child_main(struct joining *j)
@@ -238,7 +249,14 @@ static int start_child(struct joining *j, struct err *e)
 	if (r == 0) {
 		r = sync_send(j->sync_near, SYNC_GO, 0);
 	}
-	return r < 0 ? r : sync_receive(j->sync_near, &m, e); /* 0: closed by exec */
+	if (r == 0) {
+		r = sync_receive(j->sync_near, &m, e);
+	}
+	if (r > 0 && m.type == SYNC_READY) {
+		caps_warn_missing((uint64_t)m.value);
+		r = sync_receive(j->sync_near, &m, e);
+	}
+	return r; /* 0: closed by exec */
 }
 
 static void joining_done(struct joining *j)

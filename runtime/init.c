@@ -75,7 +75,10 @@ static int enter_namespaces(struct launch *l, struct err *e)
 	if (setsid() < 0 && errno != EPERM) {
 		return err_errno(e, "make a session");
 	}
-	r = set_names(l->spec, e);
+	r = l->new_keyring ? process_new_keyring(e) : 0;
+	if (r == 0) {
+		r = set_names(l->spec, e);
+	}
 	return r == 0 && l->namespaces.new_network ? namespaces_loopback_up(e) : r;
 }
 

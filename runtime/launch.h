@@ -20,7 +20,7 @@ struct launch {
 	struct cgroup cgroup;
 	struct cgroup_trees trees;
 	struct seccomp_program seccomp;
-	bool use_cgroup;
+	bool use_cgroup, new_keyring;
 	int sync;	    /* the child's end, see sync.h */
 	int start_listener; /* create: where `start` knocks; -1: run, start on SYNC_GO */
 	int console;	    /* connected socket to send the terminal to, -1 */

@@ -34,12 +34,17 @@ static const struct command {
 	{"create", cmd_create, true, 1, "create a container"},
 	{"delete", cmd_delete, false, 1, "delete a container and what it holds"},
 	{"exec", cmd_exec, true, EXEC_FAILED, "run one more process in a container"},
+	{"features", cmd_features, false, 1, "print what this runtime can do"},
 	{"kill", cmd_kill, false, 1, "send a signal to a container's process"},
 	{"list", cmd_list, false, 1, "list the containers"},
+	{"pause", cmd_pause, false, 1, "stop a container's processes where they are"},
+	{"ps", cmd_ps, false, 1, "show the processes of a container"},
+	{"resume", cmd_resume, false, 1, "let a paused container go on"},
 	{"run", cmd_run, true, 1, "create and start a container"},
 	{"spec", cmd_spec, false, 1, "write an example config.json"},
 	{"start", cmd_start, false, 1, "start a created container"},
 	{"state", cmd_state, false, 1, "print the state of a container"},
+	{"update", cmd_update, false, 1, "change the limits of a container"},
 };
 
 static const struct cli_option options[] = {
@@ -49,6 +54,8 @@ static const struct cli_option options[] = {
 	{"log-format", 0, CLI_STRING, offsetof(struct global, log_format), "text|json",
 		"format of --log"},
 	{"debug", 0, CLI_FLAG, offsetof(struct global, debug), NULL, "log more"},
+	{"cgroup-manager", 0, CLI_STRING, offsetof(struct global, cgroup_manager),
+		"cgroupfs|disabled", "who makes the cgroup; disabled: nobody"},
 	{"systemd-cgroup", 0, CLI_FLAG, offsetof(struct global, systemd_cgroup), NULL,
 		"let systemd make the cgroup"},
 	{"rootless", 0, CLI_STRING, offsetof(struct global, rootless), "auto|true|false",
@@ -62,7 +69,8 @@ static const struct cli cli = {
 	.usage = "fief [options] COMMAND [options] [arguments]",
 	.about = "Runs containers as the Open Container Initiative specifies them.\n\n"
 		 "commands:\n"
-		 "  create, start, run, exec, kill, delete, state, list, spec\n"
+		 "  create, start, run, exec, kill, delete, state, list, ps,\n"
+		 "  pause, resume, update, spec, features\n"
 		 "  (fief COMMAND --help tells more)",
 	.options = options,
 	.stop_at_operand = true,
@@ -131,12 +139,22 @@ static int report(const struct global *global, const struct command *command, co
 	return command->failure;
 }
 
+bool global_no_cgroup(const struct global *global)
+{
+	return global->cgroup_manager && strcmp(global->cgroup_manager, "disabled") == 0;
+}
+
 static int check_global(const struct global *global, struct err *e)
 {
 	if (global->systemd_cgroup) {
 		return err_set(e, -ENOTSUP,
 			"--systemd-cgroup is not supported yet; "
 			"without it fief uses the cgroup file system itself");
+	}
+	if (global->cgroup_manager && strcmp(global->cgroup_manager, "cgroupfs") != 0 &&
+		!global_no_cgroup(global)) {
+		return err_set(e, -ENOTSUP, "cgroup manager '%s' is neither cgroupfs nor disabled",
+			global->cgroup_manager);
 	}
 	if (global->log_format && strcmp(global->log_format, "json") != 0 &&
 		strcmp(global->log_format, "text") != 0) {
@@ -162,7 +180,7 @@ int main(int argc, char **argv)
 	struct global global = {};
 	const struct command *command;
 	struct err e = {};
-	char *root;
+	_cleanup_free_ char *root = NULL;
 	int r;
 
 	log_set_name("fief");

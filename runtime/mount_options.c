@@ -211,6 +211,11 @@ int mount_options_parse(const struct spec_mount *mount, struct mount_options *re
 	return 0;
 }
 
+const char *mount_options_name(size_t i)
+{
+	return i < ARRAY_LEN(options) ? options[i].name : NULL;
+}
+
 void mount_options_done(struct mount_options *o)
 {
 	buf_done(&o->superblock);

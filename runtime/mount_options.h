@@ -5,6 +5,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "lib/buf.h"
@@ -24,4 +25,6 @@ struct mount_options {
 };
 
 int mount_options_parse(const struct spec_mount *mount, struct mount_options *ret, struct err *e);
+/* The i-th of the options that are not the file system's own, in order; NULL after the last. */
+const char *mount_options_name(size_t i);
 void mount_options_done(struct mount_options *o);

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <grp.h>
 #include <inttypes.h>
+#include <linux/keyctl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,6 +105,15 @@ int process_check_preserved(unsigned n, struct err *e)
 		if (fcntl(3 + (int)i, F_GETFD) < 0) {
 			return err_errno(e, "descriptor %u is to be preserved", 3 + i);
 		}
+	}
+	return 0;
+}
+
+int process_new_keyring(struct err *e)
+{
+	/* anonymous: one with a name might be joined by a container of the same name elsewhere */
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS) {
+		return err_errno(e, "make a session keyring (see --no-new-keyring)");
 	}
 	return 0;
 }

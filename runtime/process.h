@@ -20,6 +20,9 @@ struct program {
 /* Before anything else is opened: -EBADF when one of the n descriptors after stderr is not open. */
 int process_check_preserved(unsigned n, struct err *e);
 
+/* A session keyring of its own: with the caller's, the caller's keys would be within reach. */
+int process_new_keyring(struct err *e);
+
 /* Sets user, groups, capabilities, working directory, no_new_privs, and the filter when it must come
  * before the privileges go; then finds the program. *ret_missing: capabilities that could not be had. */
 int process_become(const struct spec_process *p, const struct seccomp_program *seccomp,

@@ -13,6 +13,7 @@
 struct cgroup_trees;
 struct err;
 struct mount_plan;
+struct mount_step;
 struct spec;
 
 struct rootfs {
@@ -29,6 +30,11 @@ int rootfs_restrict(const struct spec *spec, const struct mount_plan *plan,
 	const struct rootfs *rootfs, struct err *e);
 /* Makes the tree "/" of this process and drops the host's mounts; makes it read-only if asked. */
 int rootfs_enter(const struct spec *spec, struct rootfs *rootfs, struct err *e);
+
+/* Mounts the container's cgroups on an open target: v2 its own directory, v1 a tmpfs with one per
+ * hierarchy. Nothing when there are none. */
+int rootfs_mount_cgroups(
+	int target, const struct mount_step *step, const struct cgroup_trees *trees, struct err *e);
 
 /* Opens the target of a mount inside root (O_PATH, owned), made as directory or empty file when it
  * is missing. */

@@ -222,20 +222,13 @@ int state_set_created(int dir, struct err *e)
 
 enum container_status state_status(int dir, const struct state *state)
 {
-	struct cgroup cg;
-	bool frozen = false;
-
 	if (state->pid == 0) {
 		return STATUS_CREATING;
 	}
 	if (!alive(state)) {
 		return STATUS_STOPPED;
 	}
-	if (!state->no_cgroup && cgroup_reopen(&cg, state->cgroup_path, NULL) == 0) {
-		frozen = cgroup_frozen(&cg);
-		cgroup_done(&cg);
-	}
-	if (frozen) {
+	if (!state->no_cgroup && cgroup_path_frozen(state->cgroup_path)) {
 		return STATUS_PAUSED;
 	}
 	if (faccessat(dir, STATE_START_SOCKET, F_OK, 0) == 0) {

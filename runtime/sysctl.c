@@ -60,7 +60,7 @@ int sysctl_check(const struct spec *spec, struct err *e)
 
 /* "net.ipv4.conf.eth0/1.forwarding": dots separate; a slash stands for a dot within a name, unless
  * the first separator is a slash, then it is the other way round (sysctl(8)). */
-static int file_of(const char *key, char *path, size_t n)
+int sysctl_path(const char *key, char *path, size_t n)
 {
 	bool slashes = key[strcspn(key, "./")] == '/';
 	int len = snprintf(path, n, "sys/%s", key);
@@ -79,7 +79,7 @@ static int write_one(int proc, const struct json *v, struct err *e)
 	char path[256];
 	_cleanup_close_ int fd = -1;
 
-	if (file_of(v->key, path, sizeof(path)) < 0) {
+	if (sysctl_path(v->key, path, sizeof(path)) < 0) {
 		return json_error(e, v, "not a sysctl name");
 	}
 	fd = files_open_beneath(proc, path, O_WRONLY, 0, NULL);

@@ -14,7 +14,8 @@ struct json_doc;
 
 /* Reads a container's uid from a command line. */
 int client_uid(const char *text, uint32_t *ret, struct err *e);
-/* Returns an owned socket. -ENOENT, -ECONNREFUSED: the container has no shim now. */
+/* Returns an owned socket. -ENOENT, -ECONNREFUSED: the container has no shim now and does not run;
+ * -EOWNERDEAD: it runs without one. */
 int client_connect(const char *prefix, uint32_t uid, struct err *e);
 /* Receives one reply. An {"error"} reply is returned as that error. packet (for its descriptors) may
  * be NULL. */

@@ -184,7 +184,7 @@ static int step_containers(struct preparation *p, const char *target, struct err
 /* The programs and files that containers see, each bound from the installation. */
 static int bind_programs(int mnt, struct err *e)
 {
-	static const char *const names[] = {"init", "shortcuts.ini", "subscribe"};
+	static const char *const names[] = {"fief-init", "shortcuts.ini", "subscribe"};
 	_cleanup_free_ char *from = path_container_dir(e);
 	_cleanup_close_ int dir = -1;
 

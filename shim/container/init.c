@@ -1,5 +1,5 @@
 /*
- * PID 1 of a container: /.fief/init --uid U --home H [--uwsgi PATH]
+ * PID 1 of a container: /.fief/fief-init --uid U --home H [--uwsgi PATH]
  *
  * Runs as root of the container's user namespace with CAP_SETUID, CAP_SETGID and CAP_KILL, and
  * trusts nobody inside. It starts the Emperor of the image's uWSGI, which needs these capabilities to
@@ -7,6 +7,7 @@
  * as its main process. It depends on nothing in the image: static, libc only.
  *
  * Invariants:
+ * - The Emperor, which runs a vassal as the owner of its file, can become U and nobody else.
  * - /usr/local is the customer's home, so neither init nor the Emperor has it in PATH.
  * - Signals are blocked and taken with sigwaitinfo(2): for PID 1 the kernel drops unblocked signals
  *   that have no handler, and a loop without handlers has no races.
@@ -27,6 +28,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "shim/container/ids_filter.h"
+
 enum { STATUS_FD = 3, UID_MIN = 30001, UID_MAX = 65534, PATH_TEXT = 256 };
 
 struct init {
@@ -42,8 +45,8 @@ struct init {
 static void say(const char *what, const char *object, const char *why)
 {
 	char line[512];
-	int n = snprintf(line, sizeof(line), "init: %s '%s'%s%s\n", what, object, why ? ": " : "",
-		why ? why : "");
+	int n = snprintf(line, sizeof(line), "fief-init: %s '%s'%s%s\n", what, object,
+		why ? ": " : "", why ? why : "");
 
 	if (n > 0) {
 		(void)!write(STDERR_FILENO, line,
@@ -53,7 +56,7 @@ static void say(const char *what, const char *object, const char *why)
 
 [[gnu::noreturn]] static void usage(void)
 {
-	static const char text[] = "usage: init --uid U --home H [--uwsgi PATH]\n";
+	static const char text[] = "usage: fief-init --uid U --home H [--uwsgi PATH]\n";
 
 	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
 	_exit(2);
@@ -123,7 +126,7 @@ static void reset_child(void)
 	for (size_t i = 0; i < sizeof(args) / sizeof(args[0]); i++) {
 		argv[i] = args[i] ? strdup(args[i]) : NULL; /* execve wants them writable */
 	}
-	if (chdir("/") == 0) {
+	if (chdir("/") == 0 && ids_filter_install(in->uid) == 0) {
 		(void)execve(in->uwsgi, argv, env);
 	}
 	say("cannot run", in->uwsgi, strerror(errno));

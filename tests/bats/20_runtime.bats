@@ -226,10 +226,10 @@ socket"
 # ---- exec
 
 @test "exec runs beside the program, with its user, environment and directory" {
-	start_it 'exec sleep 100' '.process.cwd = "/work" | .process.env += ["A=b"]'
+	start_it 'exec sleep 100' '.process.cwd = "/data" | .process.env += ["A=b"]'
 	run fief exec "$id" sh -c 'echo $A $PWD $(id -u); cd /proc/1/ns; for ns in *; do
 		test "$(readlink $ns)" = "$(readlink /proc/self/ns/$ns)" || echo "another $ns"; done'
-	expect 0 'b /work 0'
+	expect 0 'b /data 0'
 	run fief exec "$id" sh -c 'exit 9'
 	expect 9 ""
 	run fief exec "$id" sh -c 'kill -15 $$'
@@ -253,6 +253,8 @@ socket"
 	start_it 'exec sleep 100'
 	run fief exec --cap CAP_SYS_ADMIN "$id" sh -c 'grep -E "^Cap" /proc/self/status'
 	expect 0 $'CapInh:\t0000000000000000\nCapPrm:\t0000000020200420\nCapEff:\t0000000020200420\nCapBnd:\t0000000020200420\nCapAmb:\t0000000000000000'
+	run fief exec --cap CAP_SYS_RESOURCE "$id" echo done
+	[[ $status -eq 0 && ${lines[-1]} == done ]] || fail "$output"
 	run fief exec --cap CAP_NONSENSE "$id" true
 	expect_part 255 "CAP_NONSENSE"
 }
@@ -472,7 +474,7 @@ refused()
 	refused '.process.oomScoreAdj = 1001' .process.oomScoreAdj
 	refused '.mounts[2].destination = ""' '.mounts[2].destination'
 	refused '.mounts[1].options = [1]' '.mounts[1].options[0]'
-	refused '.mounts += [{destination: "/work", type: "bind"}]' '.mounts[7]'
+	refused '.mounts += [{destination: "/data", type: "bind"}]' '.mounts[7]'
 	refused '.linux.namespaces += [{type: "pid"}]' '.linux.namespaces[6]'
 	refused '.linux.namespaces += [{type: "foo"}]' '.linux.namespaces[6].type'
 	refused '.linux.namespaces[0].path = "relative"' '.linux.namespaces[0].path'
@@ -501,9 +503,9 @@ refused()
 @test "failures of the set-up say what failed and leave nothing" {
 	refused '.root.path = "/no/such/root"' "root file system '/no/such/root'"
 	refused '.root.path = "/etc/passwd"' "is not a directory"
-	refused '.mounts += [{destination: "/work", type: "bind", source: "/no/such", options: ["bind"]}]' "'/no/such'"
-	refused '.mounts += [{destination: "/work", type: "nofs", source: "x"}]' "mount '/work': file system 'nofs'"
-	refused '.mounts += [{destination: "/work", type: "tmpfs", source: "x", options: ["size=bad"]}]' "option 'size=bad'"
+	refused '.mounts += [{destination: "/data", type: "bind", source: "/no/such", options: ["bind"]}]' "'/no/such'"
+	refused '.mounts += [{destination: "/data", type: "nofs", source: "x"}]' "mount '/data': file system 'nofs'"
+	refused '.mounts += [{destination: "/data", type: "tmpfs", source: "x", options: ["size=bad"]}]' "option 'size=bad'"
 	refused '.mounts += [{destination: "/proc/self/attr", type: "tmpfs", source: "x"}]' "inside /proc"
 	refused '.process.cwd = "/bin/sh"' '/bin/sh'
 	refused '.process.args = ["/nope"]' 'no such file or directory'
@@ -515,7 +517,7 @@ refused()
 		.linux.gidMappings = .linux.uidMappings' 'is id 0 mapped?'
 	refused '.linux.namespaces[1].path = "/proc/self/ns/uts"' "is not a"
 	refused '.linux.namespaces[1].path = "/no/such"' "/no/such"
-	refused '.linux.devices = [{path: "/work/", type: "c", major: 1, minor: 3}]' '/work/'
+	refused '.linux.devices = [{path: "/data/", type: "c", major: 1, minor: 3}]' '/data/'
 	refused '.linux.resources.unified = {"memory.high": "1"}' unified
 	refused '.linux.resources.cpu.cpus = "900"' cpuset.cpus
 	refute_leftovers "$BATS_TEST_TMPDIR" "$cgroup/"
@@ -557,5 +559,27 @@ killed_at()
 	[[ $calls -gt 100 ]]
 	for ((n = 40; n <= calls; n += calls / 25 + 1)); do
 		killed_at all "$n"
+	done
+}
+
+# A run whose Nth syscall fails: it ends, and what it may have left is removed by delete --force.
+failed_at()
+{
+	local n=$1
+	timeout 20 strace -qq -o /dev/null -e "inject=all:error=EIO:when=$n" \
+		"$FIEF_BUILD/fief" --root "$state" run --bundle "$bundle" "$id" </dev/null >/dev/null 2>&1 3>&- || [[ $? -ne 124 ]] ||
+		fail "run hangs after the failure of syscall $n" || return
+	timeout 20 "$FIEF_BUILD/fief" --root "$state" delete --force "$id" || fail "delete after syscall $n" || return
+	[[ ! -e $state/$id ]] || fail "state after syscall $n" || return
+	refute_leftovers "$BATS_TEST_TMPDIR" "$cgroup/" || fail "syscall $n"
+}
+
+@test "a run in which any syscall fails ends, and leaves nothing that delete --force does not remove" {
+	configure true
+	strace -qq -o "$BATS_TEST_TMPDIR/trace" "$FIEF_BUILD/fief" --root "$state" \
+		run --bundle "$bundle" "$id" </dev/null >/dev/null 2>&1 3>&-
+	calls=$(grep -c '(' "$BATS_TEST_TMPDIR/trace")
+	for ((n = 40; n <= calls; n += calls / 20 + 1)); do
+		failed_at "$n"
 	done
 }

@@ -134,10 +134,10 @@ $(readlink "/proc/$held/ns/pid")
 
 @test "modes of what is made do not depend on the umask" {
 	cp -a "$rootfs" "$BATS_TEST_TMPDIR/root"
-	configure 'stat -c "%n %a" /a /a/b /dev/null /work/new; umask' ".root.path = \"$BATS_TEST_TMPDIR/root\" | .root.readonly = false |
-		.mounts += [$(mount_of /a/b tmpfs tmpfs '["mode=0711"]')] | .process.args[2] = \"mkdir /work/new; \" + .process.args[2]"
+	configure 'stat -c "%n %a" /a /a/b /dev/null /data/new; umask' ".root.path = \"$BATS_TEST_TMPDIR/root\" | .root.readonly = false |
+		.mounts += [$(mount_of /a/b tmpfs tmpfs '["mode=0711"]')] | .process.args[2] = \"mkdir /data/new; \" + .process.args[2]"
 	run bash -c 'umask 0777; exec "$@"' - "$FIEF_BUILD/fief" --root "$state" run --bundle "$bundle" "$id"
-	expect 0 $'/a 755\n/a/b 711\n/dev/null 666\n/work/new 755\n0022'
+	expect 0 $'/a 755\n/a/b 711\n/dev/null 666\n/data/new 755\n0022'
 	[[ $(stat -c %a "$state") == 711 ]]
 	run_it 'umask' '.process.user.umask = 63'
 	expect 0 0077
@@ -155,27 +155,27 @@ $(readlink "/proc/$held/ns/pid")
 }
 
 @test "an idmapped root is seen through the mapping" {
-	configure 'stat -c "%u:%g" / /bin/busybox; touch /work/new && stat -c %u /work/new' "$userns |
+	configure 'stat -c "%u:%g" / /bin/busybox; touch /data/new && stat -c %u /data/new' "$userns |
 		.root = {path: \"$BATS_TEST_TMPDIR/mapped\", readonly: false}"
 	cp -a "$rootfs" "$BATS_TEST_TMPDIR/root"
 	mkdir "$BATS_TEST_TMPDIR/mapped"
 	run private_mounts bash -c 'python3 "$3" "$1/root" "$1/mapped" 300000 &&
 		exec "$2" --root "$1/state" run --bundle "$1/bundle" c' - "$BATS_TEST_TMPDIR" "$FIEF_BUILD/fief" "$BATS_TEST_DIRNAME/../lib/idmap.py"
 	expect 0 $'0:0\n0:0\n0'
-	[[ $(stat -c %u "$BATS_TEST_TMPDIR/root/work/new") -eq 0 ]]
+	[[ $(stat -c %u "$BATS_TEST_TMPDIR/root/data/new") -eq 0 ]]
 }
 
 @test "new file systems take their own options and those of mounts" {
 	run_it 'grep -E " /(tmp|work|root|proc|dev/pts) " /proc/self/mountinfo | cut -d" " -f5- | sed "s/ - [a-z]* [a-z]* / /; s/,inode.*//"
-		stat -c "%a %u" /tmp /work; mount | grep -c mqueue' \
+		stat -c "%a %u" /tmp /data; mount | grep -c mqueue' \
 		".mounts += [$(mount_of /tmp tmpfs tmp '["mode=1777", "size=1m", "nr_inodes=100", "noatime", "nodev"]'),
-			$(mount_of /work tmpfs tmpfs '["uid=5", "gid=6", "mode=750", "noexec", "ro", "nosymfollow"]'),
+			$(mount_of /data tmpfs tmpfs '["uid=5", "gid=6", "mode=750", "noexec", "ro", "nosymfollow"]'),
 			$(mount_of /root tmpfs tmpfs '["strictatime", "nodiratime", "sync", "dirsync", "lazytime", "iversion", "async"]')] |
 		.mounts[0].options = [\"hidepid=2\", \"nosuid\"]"
 	expect 0 '/proc rw,nosuid,relatime rw,hidepid=invisible
 /dev/pts rw,nosuid,noexec,relatime rw,gid=5,mode=620,ptmxmode=666
 /tmp rw,nodev,noatime rw,size=1024k,nr_inodes=100
-/work ro,noexec,relatime,nosymfollow rw,mode=750,uid=5,gid=6
+/data ro,noexec,relatime,nosymfollow rw,mode=750,uid=5,gid=6
 /root rw,nodiratime rw,sync,dirsync,lazytime
 1777 0
 750 5
@@ -183,7 +183,7 @@ $(readlink "/proc/$held/ns/pid")
 }
 
 @test "every standard option of the specification is taken" {
-	run_it 'echo fine' ".mounts += [$(mount_of /work tmpfs tmpfs '["async", "atime", "defaults", "dev", "diratime", "dirsync", "exec",
+	run_it 'echo fine' ".mounts += [$(mount_of /data tmpfs tmpfs '["async", "atime", "defaults", "dev", "diratime", "dirsync", "exec",
 		"iversion", "lazytime", "loud", "noatime", "nodev", "nodiratime", "noexec", "noiversion", "nolazytime", "norelatime",
 		"nostrictatime", "nosuid", "private", "relatime", "rprivate", "rw", "silent", "strictatime", "suid", "sync", "symfollow",
 		"nosymfollow", "rnoatime", "rro", "rrw", "rnosuid", "rsuid", "rdev", "rexec", "mand", "nomand"]'),
@@ -199,16 +199,16 @@ $(readlink "/proc/$held/ns/pid")
 
 @test "tmpcopyup fills a tmpfs with what it covers" {
 	cp -a "$rootfs" "$BATS_TEST_TMPDIR/root"
-	mkdir -p "$BATS_TEST_TMPDIR/root/work/sub"
-	echo below >"$BATS_TEST_TMPDIR/root/work/sub/file"
-	chmod 0640 "$BATS_TEST_TMPDIR/root/work/sub/file"
-	chown 7:8 "$BATS_TEST_TMPDIR/root/work/sub"
-	ln -s /nowhere "$BATS_TEST_TMPDIR/root/work/link"
-	chmod 01777 "$BATS_TEST_TMPDIR/root/work"
-	run_it 'cat /work/sub/file; readlink /work/link; stat -c "%a %u %g" /work /work/sub /work/sub/file; echo new >/work/sub/file' \
-		".root.path = \"$BATS_TEST_TMPDIR/root\" | .mounts += [$(mount_of /work tmpfs tmpfs '["tmpcopyup"]')]"
+	mkdir -p "$BATS_TEST_TMPDIR/root/data/sub"
+	echo below >"$BATS_TEST_TMPDIR/root/data/sub/file"
+	chmod 0640 "$BATS_TEST_TMPDIR/root/data/sub/file"
+	chown 7:8 "$BATS_TEST_TMPDIR/root/data/sub"
+	ln -s /nowhere "$BATS_TEST_TMPDIR/root/data/link"
+	chmod 01777 "$BATS_TEST_TMPDIR/root/data"
+	run_it 'cat /data/sub/file; readlink /data/link; stat -c "%a %u %g" /data /data/sub /data/sub/file; echo new >/data/sub/file' \
+		".root.path = \"$BATS_TEST_TMPDIR/root\" | .mounts += [$(mount_of /data tmpfs tmpfs '["tmpcopyup"]')]"
 	expect 0 $'below\n/nowhere\n1777 0 0\n755 7 8\n640 0 0'
-	[[ $(cat "$BATS_TEST_TMPDIR/root/work/sub/file") == below ]]
+	[[ $(cat "$BATS_TEST_TMPDIR/root/data/sub/file") == below ]]
 }
 
 @test "masked paths are empty, read-only paths cannot be written" {
@@ -218,10 +218,10 @@ $(readlink "/proc/$held/ns/pid")
 }
 
 @test "root.readonly and rootfsPropagation" {
-	run_it 'touch /work/x 2>&1'
+	run_it 'touch /data/x 2>&1'
 	expect_part 1 "Read-only file system"
 	cp -a "$rootfs" "$BATS_TEST_TMPDIR/root"
-	run_it 'touch /work/x && echo rw' ".root = {path: \"$BATS_TEST_TMPDIR/root\"}"
+	run_it 'touch /data/x && echo rw' ".root = {path: \"$BATS_TEST_TMPDIR/root\"}"
 	expect 0 rw
 	for mode in shared rshared slave rslave private rprivate unbindable ''; do
 		run_it 'grep " / / " /proc/self/mountinfo | head -1 >/dev/null; echo ok' ".linux.rootfsPropagation = \"$mode\""
@@ -232,7 +232,7 @@ $(readlink "/proc/$held/ns/pid")
 }
 
 @test "what is mounted inside never shows on the host" {
-	configure 'mount -t tmpfs tmpfs /all && mount -t tmpfs t /all/../work && echo mounted' "
+	configure 'mount -t tmpfs tmpfs /all && mount -t tmpfs t /all/../data && echo mounted' "
 		.mounts += [$(mount_of /all bind "$bundle/tree" '["rbind", "slave"]')] | .root.path = \"$BATS_TEST_TMPDIR/root\" |
 		.process.capabilities |= map_values(. + [\"CAP_SYS_ADMIN\"])"
 	mkdir -p "$bundle/tree/sub"
@@ -325,6 +325,17 @@ $(readlink "/proc/$held/ns/pid")
 	expect 0 $'NoNewPrivs:\t1'
 	refused '.process.cwd = "/missing"' 'chdir to cwd ("/missing") set in config.json failed: no such file or directory'
 	refused '.process.cwd = "/proc/self/fd/8"' '/proc/self/fd/8'
+}
+
+@test "the session keyring is the container's own, in exec too, unless it is asked for" {
+	own_ids="${userns//300000/47110000} | .linux.maskedPaths = []" # whose keys are seen: those of its ids
+	configure 'grep -c "keyring *_ses" /proc/keys' "$own_ids"
+	run fief run --no-new-keyring --bundle "$bundle" "$id"
+	expect 1 0
+	configure 'exec sleep 100' "$own_ids"
+	fief run --detach --bundle "$bundle" "$id" </dev/null >/dev/null 2>&1 3>&-
+	run fief exec "$id" grep -c "keyring *_ses" /proc/keys
+	expect 0 2
 }
 
 @test "personality LINUX32 holds for the program and for exec" {
@@ -458,6 +469,12 @@ v2_fief()
 		"$FIEF_BUILD/fief" --root "$state" delete --force "$id"
 	expect 0 ""
 	in_v2 sh -c "[ ! -d /sys/fs/cgroup$cgroup/$id ]"
+}
+
+@test "cgroup v2: a container with a user namespace sees its cgroup too" {
+	configure 'tail -1 /proc/self/cgroup; cat /sys/fs/cgroup/cgroup.type; mkdir /sys/fs/cgroup/x 2>/dev/null || echo ro' "$userns"
+	run v2_fief run --bundle "$bundle" "$id"
+	expect 0 $'0::/\ndomain\nro'
 }
 
 @test "cgroup v2: limits whose controller is missing are refused by file" {

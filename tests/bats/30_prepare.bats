@@ -72,9 +72,9 @@ sentinel_digest()
 	private_script '
 		prepare
 		[[ $(mounted | sort | tr "\n" " ") == "mnt/containers mnt/containers/45201 mnt/fief \
-mnt/fief/init mnt/fief/log mnt/fief/shortcuts.ini "*"mnt/home mnt/hosts mnt/logs mnt/netns \
+mnt/fief/fief-init mnt/fief/log mnt/fief/shortcuts.ini "*"mnt/home mnt/hosts mnt/logs mnt/netns \
 mnt/resolv.conf mnt/run mnt/run/shm mnt/run/subscribe mnt/shm mnt/sys mnt/tmp rootfs " ]]
-		[[ -x $bundle/mnt/fief/init && -d $bundle/mnt/fief/run ]]
+		[[ -x $bundle/mnt/fief/fief-init && -d $bundle/mnt/fief/run ]]
 		echo x >"$home/tmp/x"
 		[[ $(cat "$bundle/mnt/tmp/x") == x ]]
 		echo y >"$bundle/mnt/shm/y"

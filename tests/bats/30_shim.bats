@@ -24,7 +24,8 @@ setup_file()
 teardown_file()
 {
 	prefix=$BATS_FILE_TMPDIR/prefix
-	stop_container $uid --timeout 1 || true
+	stop_container $uid --timeout 1 ||
+		fief --root "$prefix/run/fief/runtime" delete --force $uid
 	refute_leftovers "$prefix" "/fief/$uid"
 }
 
@@ -107,7 +108,7 @@ site_is_up()
 	run -0 inside $uid ps -eo pid,args
 	[[ $output == *"--include /.fief/shortcuts.ini --ini site.ini"* ]]
 	[[ $output == *"ps -eo"* ]]
-	[[ $output != *"--emperor"* && $output != *"/.fief/init"* ]]
+	[[ $output != *"--emperor"* && $output != *"/.fief/fief-init"* ]]
 	run inside $uid ls -d /proc/1
 	[[ $status -ne 0 ]]
 }
@@ -191,6 +192,18 @@ site_is_up()
 	done
 	((others <= 3)) # init, the Emperor, and its child that has just been forked
 	rm "$prefix/containers/$uid/vassals"/evil-*
+}
+
+@test "vassals that are a link to files of another id start nothing" {
+	local log
+	log=$(state_dir $uid)/log/container.log
+	site_is_up
+	inside $uid sh -c 'cd && mv vassals parked && ln -s /.fief vassals'
+	# the shortcuts belong to host root, who is nobody inside
+	wait_for 20 grep -q "curse the uwsgi instance shortcuts.ini" "$log"
+	inside $uid sh -c 'cd && rm vassals && mv parked vassals'
+	! grep "has_emperor mode detected" -A 4 "$log" | grep -q "from shortcuts.ini" || fail "it was run"
+	site_is_up
 }
 
 @test "the Emperor's stats socket cannot be reached or replaced by the customer" {
@@ -387,6 +400,17 @@ pids_hits()
 	wait_for 5 refute_process_of "$shim"
 	site_is_up
 	[[ -d /proc/$init ]]
+	# it is not taken for stopped
+	local word
+	for word in stop state "exec $uid true" "signal $uid TERM"; do
+		[[ $word == *" "* ]] || word="$word $uid"
+		# shellcheck disable=SC2086 # several words
+		run -1 fief-shim ${word%% *} --prefix "$prefix" ${word#* }
+		[[ $output == *"container $uid runs without a shim"*"delete --force $uid"* ]]
+	done
+	run -1 fief-bundle --prefix "$prefix" remove $uid
+	[[ $output == *"may run"* && -d $prefix/var/lib/fief/bundles/$uid ]]
+	run -1 start_container $uid
 	"${FIEF_RUNTIME:-$FIEF_BUILD/fief}" --root "$prefix/run/fief/runtime" delete --force $uid
 	wait_for 10 refute_process_of "$init"
 	start_container $uid

@@ -203,6 +203,11 @@ packets_kept()
 	find "$prefix/packets" -name '*[0-9]' | wc -l
 }
 
+all_kept_are_accepted()
+{
+	[[ $(stats '[.accepted[]] | add') -eq $(packets_kept) ]]
+}
+
 # Four vassals side by side, since uWSGI takes a second for each; FIEF_RELOADS is for each of them.
 @test "over 100 reloads of vassals every new subscription is accepted at once" {
 	router_start
@@ -226,7 +231,7 @@ packets_kept()
 		status_is 200
 	done
 	[ "$(stats '[.refused[]] | add')" -eq 0 ]
-	wait_for 5 eval '[ "$(stats "[.accepted[]] | add")" -eq "$(packets_kept)" ]'
+	wait_for 5 all_kept_are_accepted
 	[ "$(packets_kept)" -ge $((4 * ${FIEF_RELOADS:-26})) ]
 }
 
@@ -275,7 +280,9 @@ packets_kept()
 	rm "$prefix/containers/31001/run/x"
 	nodes 31001 x=say:again
 	announce 31001 a.example x "unix=$(($(date +%s) + 1))"
-	wait_for 3 eval '[ "$(fetch /)" = again200 ]'
+	wait_for 3 fetch_is again200
+	logged "status=502 host='a.example' node='/containers/31001/run/x' cause='connect: connection refused'"
+	logged "status=503 host='a.example' node='' cause='no node is up'"
 }
 
 @test "weights share the requests as in uWSGI" {
@@ -383,6 +390,39 @@ packets_kept()
 	[ "$(grep -c '200 OK' <<<"$output")" -eq 2 ]
 }
 
+@test "what two parsers could read in two ways is refused, and ends the connection" {
+	router_start
+	nodes 31001 c=count
+	announce 31001 a.example c
+	wait_for 3 status_is 200
+	run "$router_lib/requests.py" "$port" a.example
+	[[ $output =~ ^1[0-9][0-9]$ ]]
+	# what clients do wrong is not for the log
+	run grep -c 'status=' "$prefix/router.log"
+	[ "$output" -eq 0 ]
+}
+
+@test "idle connections leave descriptors for requests" {
+	router_start router --workers 1
+	nodes 31001 x=say:x
+	announce 31001 a.example x
+	wait_for 3 status_is 200
+	mkfifo "$prefix/hold"
+	prlimit --nofile=64:64 --pid "$(stats '.workers[0].pid')"
+	python3 -c "import socket
+idle = [socket.create_connection(('127.0.0.1', $port)) for _ in range(100)]
+print('idle', flush=True)
+input()" <"$prefix/hold" >"$prefix/held" 3>&- &
+	held=$!
+	exec 5>"$prefix/hold"
+	wait_for 5 grep -q idle "$prefix/held"
+	for _ in 1 2 3; do
+		[ "$(fetch /)" = x200 ]
+	done
+	exec 5>&-
+	wait "$held" || true
+}
+
 @test "status pages: 400 404 408 411 413 414 417 431 501 505" {
 	router_start router --headers-timeout 1 --max-body 1
 	run raw 'GET / HTTP/1.1\r\nHost : a\r\n\r\n'
@@ -439,6 +479,13 @@ packets_kept()
 	[ "$(fetch /)" = ok200 ]
 	announce_only silent
 	[ "$(status_of)" -eq 504 ]
+	logged "status=502 .* node='/containers/31001/run/0' cause='its answer is malformed'"
+	logged "status=502 .* node='/containers/31001/run/2' cause='it hung up without an answer'"
+	logged "status=504 .* node='/containers/31001/run/silent' cause='no answer in time'"
+	# a client that does not send its body is not the fault of the site
+	run bash -c "exec 5<>/dev/tcp/127.0.0.1/$port
+		printf 'POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\nhell' >&5; cat <&5"
+	[[ $output == 'HTTP/1.1 408 '* ]]
 }
 
 @test "a full listen queue is busy, not dead" {
@@ -453,6 +500,7 @@ packets_kept()
 	announce 31001 a.example x leave
 	wait_for 3 stats_are .accepted.leave 1
 	[ "$(status_of)" -eq 503 ]
+	logged "status=503 .* node='/containers/31001/run/full' cause='its listen queue is full'"
 }
 
 @test "all workers see one table, also one that was killed" {

@@ -92,7 +92,7 @@ fingerprint()
 	"${bundle[@]}" apply "$record"
 	jq -e '.ociVersion == "1.0.2" and .root == {path: "rootfs", readonly: true} and .hostname == "web"
 		and .process.user == {uid: 0, gid: 0} and .process.noNewPrivileges
-		and .process.args == ["/.fief/init", "--uid", "31001", "--home", "/containers/31001"]
+		and .process.args == ["/.fief/fief-init", "--uid", "31001", "--home", "/containers/31001"]
 		and ([.process.env[] | select(test("/usr/local"))] == [])
 		and .process.capabilities.effective == ["CAP_SETUID", "CAP_SETGID", "CAP_KILL"]
 		and .process.capabilities.ambient == [] and .process.capabilities.inheritable == []
@@ -196,6 +196,16 @@ fingerprint()
 	nothing_is_there
 	run "${bundle[@]}" remove 31001
 	[[ $status -eq 1 && $output == *"no container '31001'"* ]]
+}
+
+@test "a container that the runtime has is not removed" {
+	"${bundle[@]}" apply "$record"
+	mkdir -p "$prefix/run/fief/runtime/31001"
+	run "${bundle[@]}" remove 31001
+	[[ $status -eq 1 && $output == *"the runtime has it"* ]]
+	[[ -f $(at)/config.json ]]
+	rmdir "$prefix/run/fief/runtime/31001"
+	"${bundle[@]}" remove 31001
 }
 
 @test "what is no good record is refused with the path of the member, and leaves nothing" {

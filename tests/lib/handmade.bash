@@ -39,7 +39,7 @@ handmade_config()
 	 root: {path: "rootfs", readonly: true},
 	 process: {
 		terminal: false, cwd: "/", user: {uid: 0, gid: 0}, noNewPrivileges: true,
-		args: (["/.fief/init", "--uid", $u, "--home", "/containers/\($u)"] +
+		args: (["/.fief/fief-init", "--uid", $u, "--home", "/containers/\($u)"] +
 			(if $uwsgi == "" then [] else ["--uwsgi", $uwsgi] end)),
 		env: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"],
 		rlimits: [{type: "RLIMIT_NOFILE", hard: 4096, soft: 1024}],

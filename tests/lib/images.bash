@@ -2,9 +2,13 @@
 #
 # Real images take half a minute to build, so they are built once into a cache that later runs use:
 # $FIEF_TEST_IMAGES, a prefix of fief-image. They are given to tests as hard links; tests must not
-# write into them.
+# write into them. What builds them is part of the cache's name: other code, other images.
 
-FIEF_TEST_IMAGES=${FIEF_TEST_IMAGES:-/var/cache/fief-test-images}
+if [[ -z ${FIEF_TEST_IMAGES:-} ]]; then
+	FIEF_TEST_IMAGES=/var/cache/fief-test-images/$(
+		cat "$(dirname "${BASH_SOURCE[0]}")"/../../images/*.[ch] | sha256sum | cut -c1-12)
+	export FIEF_TEST_IMAGES
+fi
 
 store_of()
 {
@@ -17,6 +21,9 @@ cached_image()
 	local name=$1 arch=amd64
 	[[ $name != *-i386 ]] || arch=i386
 	mkdir -p "$FIEF_TEST_IMAGES"
+	# those of earlier code; nothing uses them any more
+	find "$(dirname "$FIEF_TEST_IMAGES")" -mindepth 1 -maxdepth 1 -not -path "$FIEF_TEST_IMAGES" \
+		-path '*/fief-test-images/*' -mtime +1 -exec rm -rf {} + || true
 	(
 		flock 9
 		fief-image --prefix "$FIEF_TEST_IMAGES" show "$name" >/dev/null 2>&1 ||

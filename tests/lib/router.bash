@@ -145,6 +145,11 @@ fetch()
 		"${@:2}" "http://127.0.0.1:$port$1"
 }
 
+fetch_is()
+{
+	[[ $(fetch /) == "$1" ]]
+}
+
 # status_of [HOST]: of a request.
 status_of()
 {

@@ -9,7 +9,7 @@
 make_rootfs()
 {
 	local applet
-	mkdir -p "$1"/{bin,dev,proc,sys,tmp,etc,root,work}
+	mkdir -p "$1"/{bin,dev,proc,sys,tmp,etc,root,data}
 	cp /bin/busybox "$1/bin/busybox"
 	for applet in $("$1/bin/busybox" --list); do
 		[[ -e $1/bin/$applet ]] || ln -s busybox "$1/bin/$applet"

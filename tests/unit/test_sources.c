@@ -5,7 +5,7 @@
 #include "lib/buf.h"
 
 static const struct recipe recipe = {
-	.name = "debian-12", .suite = "bookworm", .components = "main", .archive = "http://a/"};
+	.name = "debian-12", .suite = "bookworm", .components = "main"};
 
 static void deb822_stanzas_of_the_suite_become_lines(void **state)
 {
@@ -62,20 +62,22 @@ static void one_line_sources_are_read(void **state)
 					 "deb http://two bookworm-security main non-free\n");
 }
 
-static void without_a_source_the_recipes_archive_is_taken(void **state)
+static void without_a_source_a_mirror_must_be_given(void **state)
 {
 	_cleanup_buf_ struct buf b = {};
 	struct recipe r = recipe;
+	struct sources_query q = {.etc = "/nonexistent", .recipe = &r, .security = true};
 
 	(void)state;
 	r.keyring = "/k";
-	r.security = "http://s/";
-	assert_int_equal(sources_read("/nonexistent", &r, true, &b, NULL), 0);
-	assert_string_equal(buf_str(&b), "deb [signed-by=/k] http://a/ bookworm main\n"
-					 "deb [signed-by=/k] http://s/ bookworm-security main\n");
-	buf_clear(&b);
-	assert_int_equal(sources_read("/nonexistent", &r, false, &b, NULL), 0);
+	assert_int_equal(sources_read(&q, &b, NULL), -ENOENT);
+	q.mirror = "http://a/";
+	assert_int_equal(sources_read(&q, &b, NULL), 0);
 	assert_string_equal(buf_str(&b), "deb [signed-by=/k] http://a/ bookworm main\n");
+	q.mirror = "http://a/ x";
+	assert_int_equal(sources_read(&q, &b, NULL), -EINVAL);
+	q.mirror = "nothing";
+	assert_int_equal(sources_read(&q, &b, NULL), -EINVAL);
 }
 
 int main(void)
@@ -84,7 +86,7 @@ int main(void)
 		cmocka_unit_test(deb822_stanzas_of_the_suite_become_lines),
 		cmocka_unit_test(other_suites_parties_and_disabled_stanzas_are_left_out),
 		cmocka_unit_test(one_line_sources_are_read),
-		cmocka_unit_test(without_a_source_the_recipes_archive_is_taken),
+		cmocka_unit_test(without_a_source_a_mirror_must_be_given),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
