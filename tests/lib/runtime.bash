@@ -114,6 +114,22 @@ cgroup_dir()
 	fi
 }
 
+# freeze_cgroup DIR: of `cgroup_dir freezer`.
+freeze_cgroup()
+{
+	if unified; then
+		echo 1 >"$1/cgroup.freeze"
+	else
+		echo FROZEN >"$1/freezer.state"
+	fi
+}
+
+# cgroup_is_frozen DIR: of `cgroup_dir freezer`.
+cgroup_is_frozen()
+{
+	grep -qx -e FROZEN -e 'frozen 1' "$1/freezer.state" "$1/cgroup.events" 2>/dev/null
+}
+
 runtime_teardown()
 {
 	local left name
