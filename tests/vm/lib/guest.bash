@@ -3,7 +3,7 @@
 
 ssh_options()
 {
-	options=(-q -i "$(image_path)/key" -p "$(cat "$instance/port")" -o BatchMode=yes
+	options=(-q -i "$instance/key" -p "$(cat "$instance/port")" -o BatchMode=yes
 		-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR
 		-o ConnectTimeout=30 -o ServerAliveInterval=30 -o ServerAliveCountMax=6
 		-o ControlPath="$instance/ssh" -F none)

@@ -46,6 +46,8 @@ machine_start()
 	shift 4
 	[[ ${FIEF_VM_NET:-} != open ]] || restrict=off
 	truncate -s 4G "$instance/transfer"
+	# its own, so that an edit of what the key of the image is made from does not lock us out
+	cp "$image/key" "$instance/key"
 	# setsid: Ctrl-C ends the command, which then ends the machine in order. timeout: whatever happens
 	# to us, it does not outlive its time. Descriptors of locks are not for it.
 	setsid timeout -k 10 "$vm_life" qemu-system-x86_64 -nodefaults -no-user-config -display none \

@@ -40,7 +40,7 @@ template_build()
 	say "template saved after $(elapsed), $(du -sh "$to" | cut -f1) and $(du -sh "$(image_path)" | cut -f1)"
 }
 
-# template_clone [DIR]: a running machine; DIR becomes its /data.
+# template_clone [DIR]: a running machine; a copy of DIR becomes its /mnt.
 template_clone()
 {
 	local template tree=''
@@ -69,7 +69,7 @@ template_clone()
 wake()
 {
 	local script="cat >/dev/urandom && date -s @$EPOCHREALTIME"
-	[[ -z $1 ]] || script+=' && blockdev --flushbufs /dev/vdc && mount -o noatime,prjquota /dev/vdc /data'
+	[[ -z $1 ]] || script+=' && blockdev --flushbufs /dev/vdc && mount -o noatime,prjquota /dev/vdc /mnt'
 	head -c 64 /dev/urandom | guest_ssh "$script" >"$instance/wake.log" 2>&1 ||
 		die "the guest does not wake up: $(last_line "$instance/wake.log")"
 }
