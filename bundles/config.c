@@ -275,7 +275,7 @@ static void write_linux(const struct config *c, struct json_out *o)
 		json_out_str(o, "domain", "LINUX32");
 		json_out_object_end(o);
 	}
-	seccomp_policy_write(o);
+	seccomp_policy_write(c->image->architecture, o);
 	json_out_strv(o, "maskedPaths", masked);
 	json_out_strv(o, "readonlyPaths", read_only);
 	json_out_object_end(o);

@@ -1,8 +1,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/personality.h>
 #include <sys/socket.h>
 
@@ -69,7 +71,10 @@ static const char *const allowed[] = {"_llseek", "_newselect", "accept", "accept
 	"utimensat_time64", "utimes", "vfork", "vmsplice", "wait4", "waitid", "waitpid", "write",
 	"writev", NULL};
 
-static const char *const architectures[] = {"SCMP_ARCH_X86_64", "SCMP_ARCH_X86", NULL};
+/* i386 programs make sockets by socketcall, whose arguments lie in memory, where a filter cannot look.
+ * So only who has such programs may call as i386. */
+static const char *const amd64_alone[] = {"SCMP_ARCH_X86_64", NULL};
+static const char *const with_i386[] = {"SCMP_ARCH_X86_64", "SCMP_ARCH_X86", NULL};
 
 /* One more call, allowed when one argument fits. Several of one name are alternatives. */
 struct conditional {
@@ -90,7 +95,12 @@ static const struct conditional conditionals[] = {
 	{"personality", "SCMP_CMP_EQ", 0, UNAME26, 0},
 	{"personality", "SCMP_CMP_EQ", 0, UNAME26 | PER_LINUX32, 0},
 	{"personality", "SCMP_CMP_EQ", 0, UINT32_MAX, 0}, /* asks */
-	{"socket", "SCMP_CMP_NE", 0, AF_VSOCK, 0}, /* to a hypervisor, past every network rule */
+	/* every other family is code of the kernel, loaded on demand, that no site needs; AF_VSOCK
+	 * leads to a hypervisor, past every network rule */
+	{"socket", "SCMP_CMP_EQ", 0, AF_UNIX, 0},
+	{"socket", "SCMP_CMP_EQ", 0, AF_INET, 0},
+	{"socket", "SCMP_CMP_EQ", 0, AF_INET6, 0},
+	{"socket", "SCMP_CMP_EQ", 0, AF_NETLINK, 0},
 };
 
 static_assert(CLONE_NAMESPACES == 0x7e020000, "the bits of all namespaces that clone() knows");
@@ -113,12 +123,14 @@ static void write_conditional(struct json_out *o, const struct conditional *c)
 	json_out_object_end(o);
 }
 
-void seccomp_policy_write(struct json_out *o)
+void seccomp_policy_write(const char *architecture, struct json_out *o)
 {
+	bool i386 = strcmp(architecture, "i386") == 0;
+
 	json_out_object(o, "seccomp");
 	json_out_str(o, "defaultAction", "SCMP_ACT_ERRNO");
 	json_out_u64(o, "defaultErrnoRet", ENOSYS);
-	json_out_strv(o, "architectures", architectures);
+	json_out_strv(o, "architectures", i386 ? with_i386 : amd64_alone);
 	json_out_array(o, "syscalls");
 	json_out_object(o, NULL);
 	json_out_strv(o, "names", allowed);

@@ -178,8 +178,10 @@ static void put_args(const struct debootstrap *job, struct command *c)
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)setpgid(0, 0); /* ^C is for the parent, which ends us all */
+	/* What we inherited is not for it: its hooks are run by dash, which knows no descriptor over 9. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 ||
-		dup2(out, 2) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		dup2(out, 2) < 0 || close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ||
+		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 		mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0) {
 		(void)dprintf(out, "E: cannot prepare to run mmdebstrap: %s\n", err_text(errno));
 		_exit(1);

@@ -217,25 +217,50 @@ static int put_hard_link(
 	return r;
 }
 
+/* Holes count like bytes: whoever reads the image, as the digest does, reads them all. */
+static int check_size(const struct extract *x, la_int64_t size, struct err *e)
+{
+	if (size < 0 || (uint64_t)size > x->bytes_max - x->bytes) {
+		return err_set(
+			e, -EFBIG, "more than %llu bytes in all", (unsigned long long)x->bytes_max);
+	}
+	return 0;
+}
+
+static int end_content(struct extract *x, int fd, la_int64_t size, struct err *e)
+{
+	int r = check_size(x, size, e);
+
+	if (r == 0 && ftruncate(fd, size) < 0) {
+		r = err_errno(e, "set the size");
+	}
+	if (r == 0) {
+		x->bytes += (uint64_t)size;
+	}
+	return r;
+}
+
 /* Copies the content, holes as holes. */
 static int copy_content(struct extract *x, struct archive *a, int fd, struct err *e)
 {
 	for (;;) {
 		const void *p;
 		size_t n;
-		la_int64_t at;
+		la_int64_t at, end;
 		int r = archive_read_data_block(a, &p, &n, &at);
 
 		if (r == ARCHIVE_EOF) {
-			return ftruncate(fd, at) < 0 ? err_errno(e, "set the size") : 0;
+			return end_content(x, fd, at, e);
 		}
 		if (r < ARCHIVE_WARN) {
 			return err_set(e, -EIO, "%s", archive_error_string(a));
 		}
-		x->bytes += n;
-		if (x->bytes > x->bytes_max || at < 0 || (uint64_t)at > x->bytes_max) {
-			return err_set(e, -EFBIG, "more than %llu bytes in all",
-				(unsigned long long)x->bytes_max);
+		if (__builtin_add_overflow(at, (la_int64_t)n, &end)) {
+			end = -1;
+		}
+		r = check_size(x, at < 0 ? at : end, e);
+		if (r < 0) {
+			return r;
 		}
 		for (size_t done = 0; done < n;) {
 			ssize_t w = pwrite(fd, (const char *)p + done, n - done, at + (off_t)done);

@@ -37,6 +37,6 @@ uint32_t ids_base(uint32_t uid);
 /* A program of this project: the one beside the running executable, so that a build tree and an
  * installation both work. Owned; NULL with e filled when it is not there. */
 char *path_program(const char *name, struct err *e);
-/* The directory of what containers see in /.fief (init, subscribe, shortcuts.ini): "shim/container" beside
- * the executable, else ../lib/fief/container. */
+/* The directory of what containers see in /.fief (fief-init, subscribe, shortcuts.ini): "shim/container"
+ * beside the executable, else ../lib/fief/container. */
 char *path_container_dir(struct err *e);

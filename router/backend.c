@@ -98,14 +98,14 @@ static bool is_our_own_want(int r)
 	return r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -ENOBUFS || r == -EADDRNOTAVAIL;
 }
 
-/* Out of descriptors, connections that wait for a next request give theirs. */
+/* Out of descriptors, connections without a request give theirs. */
 static int connect_node(struct conn *c, const struct node *node, bool *ret_pending)
 {
 	int fd;
 
 	do {
 		fd = target_connect(&node->target, c->worker->containers, ret_pending);
-	} while ((fd == -EMFILE || fd == -ENFILE) && front_close_oldest_idle(c->worker));
+	} while ((fd == -EMFILE || fd == -ENFILE) && front_close_oldest(c->worker));
 	return fd;
 }
 

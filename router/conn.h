@@ -83,7 +83,7 @@ STAILQ_HEAD(exchange_list, exchange);
 struct conn {
 	struct loop_io io; /* owns its fd */
 	struct loop_timer timer;
-	TAILQ_ENTRY(conn) link, idle_link;
+	TAILQ_ENTRY(conn) link, wait_link;
 	struct worker *worker;
 	struct exchange *x; /* owned; NULL while idle */
 	uint64_t active;    /* usec: last progress of the exchange */

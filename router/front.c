@@ -113,13 +113,27 @@ static void set_timer(struct conn *c, uint64_t usec)
 	}
 }
 
+/* Takes the connection off the list of its state; the state changes next. */
+static void unlist(struct conn *c)
+{
+	if (c->state == CONN_IDLE) {
+		TAILQ_REMOVE(&c->worker->idle, c, wait_link);
+	} else if (c->state == CONN_HEAD) {
+		TAILQ_REMOVE(&c->worker->heads, c, wait_link);
+	}
+}
+
+static void set_head(struct conn *c)
+{
+	c->state = CONN_HEAD;
+	TAILQ_INSERT_TAIL(&c->worker->heads, c, wait_link);
+}
+
 void front_close(struct conn *c)
 {
 	struct worker *w = c->worker;
 
-	if (c->state == CONN_IDLE) {
-		TAILQ_REMOVE(&w->idle, c, idle_link);
-	}
+	unlist(c);
 	if (c->x) {
 		backend_close(c);
 		exchange_put(w, c->x);
@@ -133,10 +147,13 @@ void front_close(struct conn *c)
 	worker_conn_gone(w);
 }
 
-bool front_close_oldest_idle(struct worker *w)
+bool front_close_oldest(struct worker *w)
 {
 	struct conn *oldest = TAILQ_FIRST(&w->idle);
 
+	if (!oldest) {
+		oldest = TAILQ_FIRST(&w->heads);
+	}
 	if (oldest) {
 		front_close(oldest);
 	}
@@ -208,6 +225,7 @@ void front_refuse(struct conn *c, int status)
 	struct exchange *x = c->x;
 	uint64_t id = ++w->ids * UINT64_C(0x9e3779b97f4a7c15);
 
+	unlist(c);
 	log_refusal(c, status, id);
 	backend_close(c);
 	buf_clear(&x->out);
@@ -223,7 +241,7 @@ static void become_idle(struct conn *c, uint64_t timeout)
 	exchange_put(c->worker, c->x);
 	c->x = NULL;
 	c->state = CONN_IDLE;
-	TAILQ_INSERT_TAIL(&c->worker->idle, c, idle_link);
+	TAILQ_INSERT_TAIL(&c->worker->idle, c, wait_link);
 	if (loop_watch(c->worker->loop, &c->io, EPOLLIN, NULL) < 0) {
 		front_close(c);
 		return;
@@ -252,7 +270,7 @@ void front_exchange_done(struct conn *c)
 		return;
 	}
 	/* a pipelined request is there: from the loop, not from within this one */
-	c->state = CONN_HEAD;
+	set_head(c);
 	x->client_noisy = true;
 	set_timer(c, 0);
 }
@@ -318,16 +336,18 @@ static void on_head_bytes(struct conn *c)
 		front_refuse(c, status);
 		return;
 	}
+	unlist(c);
+	c->state = CONN_CONNECT;
 	c->active = loop_now(c->worker->loop);
 	backend_start(c);
 }
 
 static void leave_idle(struct conn *c, struct exchange *x)
 {
-	TAILQ_REMOVE(&c->worker->idle, c, idle_link);
+	unlist(c);
 	x->conn = c;
 	c->x = x;
-	c->state = CONN_HEAD;
+	set_head(c);
 	set_timer(c, c->worker->config->headers_timeout * USEC_PER_SEC);
 }
 
@@ -449,7 +469,7 @@ static void adopt(struct worker_listener *l, int fd, const struct addr *from)
 	c->peer.port = addr_port(from);
 	c->peer.server_port = l->port;
 	TAILQ_INSERT_TAIL(&w->conns, c, link);
-	TAILQ_INSERT_TAIL(&w->idle, c, idle_link);
+	TAILQ_INSERT_TAIL(&w->idle, c, wait_link);
 	w->n_conns++;
 	if (loop_watch(w->loop, &c->io, EPOLLIN, NULL) < 0) {
 		front_close(c);
@@ -478,7 +498,7 @@ void front_accept(struct worker_listener *l)
 		if (fd >= 0) {
 			adopt(l, fd, &from);
 		} else if (errno == EMFILE || errno == ENFILE) {
-			if (!front_close_oldest_idle(l->worker)) {
+			if (!front_close_oldest(l->worker)) {
 				pause_accepting(l->worker);
 				return;
 			}

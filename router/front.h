@@ -21,8 +21,9 @@ void front_refuse(struct conn *c, int status);
 /* Ends the connection at once; frees c. */
 void front_close(struct conn *c);
 
-/* Makes a descriptor free. Returns false when no connection waits for a next request. */
-bool front_close_oldest_idle(struct worker *w);
+/* Makes a descriptor free: the longest idle connection goes, or else the one that has been sending
+ * its head for longest. Returns false when there is neither. */
+bool front_close_oldest(struct worker *w);
 
 /* Tells idle connections that the worker drains. */
 void front_close_idle(struct worker *w);

@@ -105,6 +105,9 @@ static int identify(const struct keys *keys, const char *name, struct identity *
 	if (fstatat(keys->dirfd, name, &st, 0) < 0) {
 		return -errno;
 	}
+	if (!S_ISREG(st.st_mode)) {
+		return -EINVAL; /* a FIFO would hold the router up */
+	}
 	ret->ino = st.st_ino;
 	ret->size = st.st_size;
 	ret->mtime = st.st_mtim;
@@ -123,6 +126,15 @@ static bool same_identity(const struct identity *a, const struct identity *b)
 	       same_time(a->ctime, b->ctime);
 }
 
+/* The owner of a site chooses its key: what is slow to verify or unusual is no key. */
+static bool is_usable(const EVP_PKEY *key)
+{
+	int bits = EVP_PKEY_get_bits(key);
+
+	return EVP_PKEY_is_a(key, "ED25519") || (EVP_PKEY_is_a(key, "EC") && bits <= 521) ||
+	       (EVP_PKEY_is_a(key, "RSA") && bits >= 1024 && bits <= 8192);
+}
+
 static int load_pem(struct keys *keys, const char *name, struct key_file *f, struct err *e)
 {
 	_cleanup_buf_ struct buf text = {};
@@ -139,7 +151,11 @@ static int load_pem(struct keys *keys, const char *name, struct key_file *f, str
 	}
 	while (f->n_keys < KEYS_PER_FILE_MAX &&
 		(key = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL))) {
-		f->keys[f->n_keys++] = key;
+		if (is_usable(key)) {
+			f->keys[f->n_keys++] = key;
+		} else {
+			EVP_PKEY_free(key);
+		}
 	}
 	BIO_free(bio);
 	ERR_clear_error(); /* the last read fails at the end of the file */
@@ -208,12 +224,18 @@ static int load(struct keys *keys, const char *key, struct key_file **ret, struc
 	}
 	(void)strcpy(f->name, key); /* it fits */
 	keys_file_name(key, ".pem", name);
-	if ((r = identify(keys, name, &f->pem)) < 0 || (r = load_pem(keys, name, f, e)) < 0) {
+	if ((r = identify(keys, name, &f->pem)) < 0) {
+		return err_code(e, r, "key file '%s'", name);
+	}
+	if ((r = load_pem(keys, name, f, e)) < 0) {
 		return r;
 	}
 	keys_file_name(key, ".json", name);
 	r = identify(keys, name, &f->json);
-	if (r != -ENOENT && (r < 0 || (r = load_owner(keys, name, f, e)) < 0)) {
+	if (r < 0 && r != -ENOENT) {
+		return err_code(e, r, "owner file '%s'", name);
+	}
+	if (r == 0 && (r = load_owner(keys, name, f, e)) < 0) {
 		return r == -ENOENT ? -EAGAIN : r; /* it went in between: not "no key" */
 	}
 	*ret = take_ptr(&f);
@@ -226,13 +248,14 @@ int keys_get(struct keys *keys, const char *key, struct key_file **ret, struct e
 	char pem_name[KEYS_FILE_NAME_MAX], json_name[KEYS_FILE_NAME_MAX];
 	struct identity pem, json;
 	struct key_file *f = NULL;
-	int r;
+	int r, owner;
 
 	keys_file_name(key, ".pem", pem_name);
 	keys_file_name(key, ".json", json_name);
 	r = identify(keys, pem_name, &pem);
-	(void)identify(keys, json_name, &json); /* missing: all zero */
-	if (r == 0 && link && same_identity(&file_of(link)->pem, &pem) &&
+	owner = identify(keys, json_name, &json); /* missing: all zero */
+	if (r == 0 && (owner == 0 || owner == -ENOENT) && link &&
+		same_identity(&file_of(link)->pem, &pem) &&
 		same_identity(&file_of(link)->json, &json)) {
 		*ret = file_of(link);
 		return 0;
@@ -282,7 +305,7 @@ static bool verify_one(
 	EVP_PKEY *key, const EVP_MD *md, struct slice content, struct slice signature)
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	bool one_shot = EVP_PKEY_is_a(key, "ED25519") || EVP_PKEY_is_a(key, "ED448");
+	bool one_shot = EVP_PKEY_is_a(key, "ED25519");
 	bool ok;
 
 	if (!ctx) {

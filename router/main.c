@@ -279,6 +279,7 @@ int main(int argc, char **argv)
 	int status, code;
 
 	log_set_name("fief-router");
+	(void)signal(SIGPIPE, SIG_IGN); /* who reads the log may end before us */
 	if (config_parse(argc, argv, &r.config, &status) < 0) {
 		return status;
 	}

@@ -48,6 +48,7 @@ static const struct {
 	[OUTCOME_OWNER] = {"owner", true},
 	[OUTCOME_TIME] = {"time", true},
 	[OUTCOME_REPLAY] = {"replay", true},
+	[OUTCOME_FLOOD] = {"flood", true},
 	[OUTCOME_SIGNATURE] = {"signature", true},
 	[OUTCOME_FULL] = {"full", true},
 };
@@ -102,7 +103,11 @@ static void set_state(struct registrar *r, struct node *node, bool alive)
 static void forget(struct registrar *r, struct node *node)
 {
 	struct key *key = node->key;
+	struct quota *quota = quota_of(&r->quotas, node->reg.counted);
 
+	if (quota) {
+		quota->nodes--;
+	}
 	TAILQ_REMOVE(&r->gone, node, reg.age);
 	table_remove(&r->table, node);
 	if (key->n_nodes == 0) {
@@ -125,7 +130,7 @@ static void on_timer(struct loop_timer *timer)
 		set_state(r, node, false);
 		publish(r, UPDATE_DOWN, node);
 		r->silent++;
-		if (limit_allow(&r->log, now)) {
+		if (limit_allow(&r->news, now)) {
 			log_info("key='%s' node='%s' gone by silence", node->key->name,
 				node->address);
 		}
@@ -153,6 +158,7 @@ void registrar_done(struct registrar *r)
 		loop_timer_clear(r->loop, &r->timer);
 	}
 	table_done(&r->table);
+	quotas_done(&r->quotas);
 }
 
 /* Whether a socket listens at the address now; asked of homes alone, where connecting is one
@@ -195,6 +201,8 @@ static int judge_replay(const struct registrar *r, struct claim *c, struct err *
 /* The checks that need a key. */
 static enum outcome authenticate(struct registrar *r, struct claim *c, struct err *e)
 {
+	struct quota *quota = quota_of(&r->quotas, c->sender->uid);
+	uint64_t now = loop_now(r->loop);
 	struct key_file *file;
 	int code;
 
@@ -212,8 +220,15 @@ static enum outcome authenticate(struct registrar *r, struct claim *c, struct er
 	if (keys_allow(file, c->sender, e) < 0) {
 		return OUTCOME_OWNER;
 	}
+	if (quota && quota_failed_often(quota, now)) {
+		(void)err_set(e, -EBUSY, "too many bad signatures");
+		return OUTCOME_FLOOD;
+	}
 	c->digest = c->node ? c->node->reg.digest : 0;
 	if (keys_verify(file, c->sub.signed_bytes, c->sub.signature, &c->digest) < 0) {
+		if (quota) {
+			quota_note_failure(quota, now);
+		}
 		(void)err_set(e, -EACCES, "the signature does not fit the key");
 		return OUTCOME_SIGNATURE;
 	}
@@ -248,12 +263,13 @@ static enum outcome judge(
 /* The node of the claim, made when it is missing. */
 static struct node *claimed_node(struct registrar *r, struct claim *c)
 {
+	struct quota *quota = quota_of(&r->quotas, c->sender->uid);
 	struct node *node;
 
 	if (c->node) {
 		return c->node;
 	}
-	if (r->table.n_nodes >= REGISTRAR_NODES_MAX ||
+	if ((quota && quota->nodes >= QUOTA_NODES) || r->table.n_nodes >= REGISTRAR_NODES_MAX ||
 		(c->key && c->key->n_nodes >= REGISTRAR_NODES_PER_KEY)) {
 		return NULL;
 	}
@@ -264,6 +280,10 @@ static struct node *claimed_node(struct registrar *r, struct claim *c)
 	if (node) {
 		TAILQ_INSERT_TAIL(&r->gone, node, reg.age); /* until it is taken in */
 		node->reg.seen = loop_now(r->loop);
+		node->reg.counted = c->sender->uid;
+		if (quota) {
+			quota->nodes++;
+		}
 	} else if (c->key && c->key->n_nodes == 0) {
 		table_forget(&r->table, c->key);
 	}
@@ -320,10 +340,11 @@ static enum outcome take_out(struct registrar *r, struct claim *c, struct err *e
 static void log_outcome(
 	struct registrar *r, const struct claim *c, enum outcome o, const struct err *e)
 {
+	struct limit *limit = outcome_is_refusal(o) ? &r->log : &r->news;
 	char from[ADDR_TEXT_MAX] = "";
 
 	if (o == OUTCOME_REFRESH || o == OUTCOME_DUPLICATE ||
-		!limit_allow(&r->log, loop_now(r->loop))) {
+		!limit_allow(limit, loop_now(r->loop))) {
 		return;
 	}
 	if (!c->sender->local) {

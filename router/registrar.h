@@ -11,6 +11,7 @@
 #include "lib/loop.h"
 #include "lib/slice.h"
 #include "router/limit.h"
+#include "router/quota.h"
 #include "router/table.h"
 
 struct buf;
@@ -35,6 +36,7 @@ enum outcome {
 	OUTCOME_OWNER,	  /* the key is for others */
 	OUTCOME_TIME,	  /* stamp too old, in the future, or before the start */
 	OUTCOME_REPLAY,
+	OUTCOME_FLOOD, /* too many bad signatures of this customer */
 	OUTCOME_SIGNATURE,
 	OUTCOME_FULL,
 	OUTCOME_MAX,
@@ -55,7 +57,8 @@ struct registrar {
 	struct table table;
 	struct node_list alive, gone; /* of struct registration.age */
 	struct loop_timer timer;
-	struct limit log;
+	struct quotas quotas;
+	struct limit log, news; /* for refusals; for the rest */
 	uint64_t counts[OUTCOME_MAX];
 	uint64_t silent; /* nodes gone by silence */
 };

@@ -67,7 +67,8 @@ static bool on_address(struct parse *p, struct slice v)
 		return false;
 	}
 	for (size_t i = 0; i < v.n; i++) {
-		if ((unsigned char)v.p[i] < 0x20 || v.p[i] == 0x7f) {
+		/* nothing that could end the quotes of a log line, or be no text in JSON */
+		if (v.p[i] < 0x20 || v.p[i] >= 0x7f || v.p[i] == '\'') {
 			return false;
 		}
 	}

@@ -18,7 +18,8 @@
 struct registration {
 	bool alive;
 	uint8_t digest; /* index of the digest that fitted last */
-	uid_t uid;
+	uid_t uid;	/* of the last sender */
+	uid_t counted;	/* whose quota the node is counted in */
 	pid_t pid;
 	uint64_t cores, load;
 	uint64_t seen;	   /* usec: last announcement, or when it went */

@@ -25,6 +25,20 @@ static bool has_dot_dot(const char *path)
 	return false;
 }
 
+/* Whose home the path is in; 0: nobody's. */
+static uid_t home_owner(const char *path)
+{
+	uid_t uid = 0;
+
+	if (strncmp(path, HOMES, strlen(HOMES)) != 0) {
+		return 0;
+	}
+	for (path += strlen(HOMES); *path >= '0' && *path <= '9' && uid <= UID_LAST; path++) {
+		uid = uid * 10 + (uid_t)(*path - '0');
+	}
+	return *path == '/' && uid >= UID_FIRST && uid <= UID_LAST ? uid : 0;
+}
+
 static int local_target(uid_t uid, const char *path, struct target *ret, struct err *e)
 {
 	char home[sizeof(HOMES) + 12];
@@ -34,6 +48,12 @@ static int local_target(uid_t uid, const char *path, struct target *ret, struct 
 		return err_set(e, -EPERM, "the path has '..' in it");
 	}
 	if (uid == 0) {
+		/* what a customer can change is not to be trusted more because root names it */
+		uid = home_owner(path);
+		if (uid) {
+			*ret = (struct target){.kind = TARGET_HOME, .uid = uid, .path = path};
+			return 0;
+		}
 		*ret = (struct target){.kind = TARGET_HOST, .path = path};
 		return 0;
 	}

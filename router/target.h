@@ -1,7 +1,7 @@
 /*
  * Where a node may be, and the way there. Who announces decides what may be announced: a customer
- * (uid U by SO_PASSCRED) sockets beneath /containers/<U> alone, host root anything, a sender by UDP
- * its own address. A socket in a customer's home is opened beneath the home without following any
+ * (uid U by SO_PASSCRED) sockets beneath /containers/<U> alone, host root anything (a
+ * path in a home counts as its owner's), a sender by UDP its own address. A socket in a customer's home is opened beneath the home without following any
  * link, must be a socket that U owns, and is connected to through its descriptor, so nothing that
  * the customer does to the path in between matters.
  */

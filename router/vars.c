@@ -105,6 +105,8 @@ static void put_field(const struct http1_request *req, size_t at, struct buf *to
 
 static void put_fields(const struct http1_request *req, struct buf *to)
 {
+	bool has_host = false;
+
 	for (size_t i = 0; i < req->n_fields; i++) {
 		struct slice name = req->fields[i].name;
 
@@ -113,8 +115,13 @@ static void put_fields(const struct http1_request *req, struct buf *to)
 		}
 		if (slice_eq_nocase(name, SLICE("Host"))) {
 			uwsgi_put(to, SLICE("SERVER_NAME"), req->host);
+			has_host = true;
 		}
 		put_field(req, i, to);
+	}
+	if (!has_host) { /* HTTP/1.0 with an absolute target */
+		uwsgi_put(to, SLICE("SERVER_NAME"), req->host);
+		uwsgi_put(to, SLICE("HTTP_HOST"), req->host);
 	}
 }
 

@@ -28,12 +28,13 @@ static void disconnect(struct worker_slot *slot)
 	loop_unwatch(slot->all->loop, &slot->io);
 	close_fd(&slot->io.fd);
 	buf_done(&slot->queue);
+	slot->queue_sent = 0;
 }
 
 /* Sends what is queued as long as the worker takes it. */
 static void flush(struct worker_slot *slot)
 {
-	size_t at = 0;
+	size_t at = slot->queue_sent;
 
 	for (int i = 0; i < QUEUE_BATCH && slot->queue.n - at >= 2; i++) {
 		struct slice rest = slice_skip(buf_slice(&slot->queue), at);
@@ -46,7 +47,12 @@ static void flush(struct worker_slot *slot)
 		}
 		at += 2 + (size_t)n;
 	}
-	buf_drop(&slot->queue, at);
+	/* in large steps: what is left of a long queue is moved each time */
+	if (at == slot->queue.n || at > QUEUE_MAX / 4) {
+		buf_drop(&slot->queue, at);
+		at = 0;
+	}
+	slot->queue_sent = at;
 	(void)loop_watch(slot->all->loop, &slot->io, slot->queue.n ? EPOLLOUT : 0, NULL);
 }
 

@@ -25,6 +25,7 @@ struct worker_slot {
 	pid_t pid;	   /* 0: not running */
 	struct loop_io io; /* the parent's end of the pair; fd -1: none */
 	struct buf queue;  /* packets with a 16-bit length before each */
+	size_t queue_sent; /* bytes of it that are sent */
 	struct loop_timer respawn;
 	uint64_t born;	/* usec */
 	uint64_t pause; /* usec until the next start */

@@ -474,21 +474,59 @@ static int remove_all(struct cgroup *cg)
 	return worst;
 }
 
-/* A killed process leaves its cgroup only when it is a zombie; there is no event for that on v1, so
- * this tries again in growing steps, for ten seconds at most. */
+/* The directory of a scope in the hierarchy that systemd watches belongs to systemd: it ends the unit
+ * when the last process is gone and removes the directory itself. Were it removed first, the unit
+ * would stay for ever. */
+static bool left_to_systemd(const struct cgroup *cg)
+{
+	size_t n = strlen(cg->path);
+
+	if (n < 6 || strcmp(cg->path + n - 6, ".scope") != 0) {
+		return false;
+	}
+	for (size_t i = 0; i < cg->n; i++) {
+		bool watched = cg->h[i].v2 || strcmp(cg->h[i].name, "systemd") == 0;
+
+		if (watched && cg->h[i].dir >= 0 &&
+			faccessat(cg->h[i].root, cg->path, F_OK, 0) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Waits in growing steps: there is no event for what is waited for. */
+struct patience {
+	struct timespec pause;
+	long waited; /* milliseconds */
+};
+
+static void wait_a_little(struct patience *p)
+{
+	(void)nanosleep(&p->pause, NULL);
+	p->waited += p->pause.tv_nsec / 1'000'000 + 1;
+	p->pause.tv_nsec = p->pause.tv_nsec < 50'000'000 ? p->pause.tv_nsec * 2 : p->pause.tv_nsec;
+}
+
+/* A killed process leaves its cgroup only when it is a zombie; v1 has no event for that, so this tries
+ * again, for ten seconds at most, of which systemd has the first two. */
 int cgroup_remove(struct cgroup *cg, struct err *e)
 {
-	struct timespec pause = {.tv_nsec = 500'000};
-	long waited = 0;
-	int r = remove_all(cg);
+	struct patience p = {.pause = {.tv_nsec = 500'000}};
+	int r;
 
+	if (left_to_systemd(cg)) {
+		(void)cg->backend->kill(cg, SIGKILL, NULL);
+	}
+	while (left_to_systemd(cg) && p.waited < 2'000) {
+		wait_a_little(&p);
+	}
+	r = remove_all(cg);
 	if (r == -EBUSY) {
 		(void)cg->backend->kill(cg, SIGKILL, NULL);
 	}
-	while (r == -EBUSY && waited < 10'000) {
-		(void)nanosleep(&pause, NULL);
-		waited += pause.tv_nsec / 1'000'000 + 1;
-		pause.tv_nsec = pause.tv_nsec < 50'000'000 ? pause.tv_nsec * 2 : pause.tv_nsec;
+	while (r == -EBUSY && p.waited < 10'000) {
+		wait_a_little(&p);
 		r = remove_all(cg);
 	}
 	return r < 0 ? err_code(e, r, "remove cgroup '/%s'", cg->path) : 0;

@@ -49,6 +49,7 @@ int cmd_create(const struct global *global, int argc, char **argv, struct err *e
 	}
 	args.o.id = argv[at];
 	args.o.no_cgroup = global_no_cgroup(global);
+	args.o.systemd_cgroup = global->systemd_cgroup;
 	args.o.preserve_fds = args.preserve_fds;
 	r = container_create(&args.o, &created, e);
 	if (r < 0) {

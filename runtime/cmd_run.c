@@ -93,6 +93,7 @@ int cmd_run(const struct global *global, int argc, char **argv, struct err *e)
 	}
 	args.o.id = argv[at];
 	args.o.no_cgroup = global_no_cgroup(global);
+	args.o.systemd_cgroup = global->systemd_cgroup;
 	args.o.preserve_fds = args.preserve_fds;
 	args.o.own_terminal = !args.detach && !args.o.console_socket;
 	if (!args.detach) {

@@ -35,6 +35,7 @@
 #include "runtime/state.h"
 #include "runtime/sync.h"
 #include "runtime/sysctl.h"
+#include "runtime/systemd.h"
 
 /* All that a creation holds; creation_done() releases what the container does not keep. */
 struct creation {
@@ -47,6 +48,8 @@ struct creation {
 	int sync;	  /* owned; our end */
 	int console_near; /* owned; where our own terminal comes in */
 	bool made_dir, owns_cgroup;
+	struct systemd_unit unit; /* systemd_cgroup */
+	struct systemd_scope scope;
 	struct child child;
 };
 
@@ -147,7 +150,11 @@ static int set_up_cgroup(struct creation *c, struct err *e)
 	if (c->o->no_cgroup) {
 		return 0;
 	}
-	r = cgroup_create(&l->cgroup, e);
+	r = c->o->systemd_cgroup ? systemd_scope_start(&c->unit, &c->spec->resources, &c->scope, e)
+				 : 0;
+	if (r == 0) {
+		r = cgroup_create(&l->cgroup, e);
+	}
 	if (r == 0 && cgroup_frozen(&l->cgroup)) {
 		r = err_set(e, -EBUSY, "cgroup '/%s' is frozen", l->cgroup.path);
 	}
@@ -208,6 +215,18 @@ static int open_console(struct creation *c, struct err *e)
 	return 0;
 }
 
+static int open_cgroup(struct creation *c, struct err *e)
+{
+	const char *path = c->spec->cgroups_path;
+	int r = 0;
+
+	if (c->o->systemd_cgroup) {
+		r = systemd_unit_of(path, c->o->id, &c->unit, e);
+		path = c->unit.path;
+	}
+	return r < 0 ? r : cgroup_open(&c->launch.cgroup, path, c->o->id, e);
+}
+
 static int prepare(struct creation *c, struct err *e)
 {
 	struct launch *l = &c->launch;
@@ -220,7 +239,7 @@ static int prepare(struct creation *c, struct err *e)
 		r = mount_plan_compute(c->spec, &l->plan, e);
 	}
 	if (r == 0 && !c->o->no_cgroup) {
-		r = cgroup_open(&l->cgroup, c->spec->cgroups_path, c->o->id, e);
+		r = open_cgroup(c, e);
 	}
 	if (r == 0) {
 		r = namespaces_open(c->spec, &l->namespaces, e);
@@ -409,6 +428,7 @@ static int bring_up(struct creation *c, struct err *e)
 
 static void undo(struct creation *c)
 {
+	systemd_scope_release(&c->scope);
 	if (c->child.pidfd >= 0) {
 		(void)pidfd_send_signal(c->child.pidfd, SIGKILL, NULL, 0);
 		(void)waitid(P_PIDFD, (id_t)c->child.pidfd, &(siginfo_t){}, WEXITED);
@@ -425,6 +445,7 @@ static void creation_done(struct creation *c)
 {
 	struct launch *l = &c->launch;
 
+	systemd_scope_release(&c->scope);
 	mount_plan_done(&l->plan);
 	namespaces_done(&l->namespaces);
 	cgroup_trees_done(&l->trees);
@@ -450,6 +471,7 @@ int container_create(const struct create_options *o, struct created *ret, struct
 		.sync = -1,
 		.console_near = -1,
 		.child = {.pidfd = -1},
+		.scope = SYSTEMD_SCOPE_NONE,
 		.launch = {.sync = -1,
 			.start_listener = -1,
 			.console = -1,

@@ -25,7 +25,7 @@ struct create_options {
 	unsigned preserve_fds;
 	bool run;	   /* start at once: no waiting for `start` */
 	bool own_terminal; /* run in the foreground: the terminal comes to us */
-	bool no_cgroup, no_new_keyring;
+	bool no_cgroup, no_new_keyring, systemd_cgroup;
 };
 
 struct created {

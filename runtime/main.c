@@ -146,10 +146,8 @@ bool global_no_cgroup(const struct global *global)
 
 static int check_global(const struct global *global, struct err *e)
 {
-	if (global->systemd_cgroup) {
-		return err_set(e, -ENOTSUP,
-			"--systemd-cgroup is not supported yet; "
-			"without it fief uses the cgroup file system itself");
+	if (global->systemd_cgroup && access("/run/systemd/system", F_OK) < 0) {
+		return err_set(e, -ENOTSUP, "--systemd-cgroup: systemd does not run here");
 	}
 	if (global->cgroup_manager && strcmp(global->cgroup_manager, "cgroupfs") != 0 &&
 		!global_no_cgroup(global)) {

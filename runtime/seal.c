@@ -1,6 +1,8 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,6 +15,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/paths.h"
 #include "runtime/seal.h"
 
 static int open_detached(void)
@@ -65,6 +68,42 @@ static bool is_sealed(void)
 	return seals >= 0 && (seals & F_SEAL_WRITE);
 }
 
+/* What the unsealed start knew goes to the sealed one by the environment of root, who called. */
+static const char place_variable[] = "FIEF_PROGRAM_DIR";
+
+static void note_place(void)
+{
+	char dir[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", dir, sizeof(dir) - 1);
+	char *slash;
+
+	dir[n > 0 ? n : 0] = '\0';
+	slash = strrchr(dir, '/');
+	if (slash) {
+		*slash = '\0';
+		(void)setenv(place_variable, dir, 1);
+	}
+}
+
+char *seal_sibling(const char *name, struct err *e)
+{
+	const char *dir = getenv(place_variable);
+	char *path;
+
+	if (!dir) {
+		return path_program(name, e);
+	}
+	if (asprintf(&path, "%s/%s", dir, name) < 0) {
+		abort();
+	}
+	if (access(path, X_OK) < 0) {
+		(void)err_errno(e, "program '%s'", path);
+		free(path);
+		return NULL;
+	}
+	return path;
+}
+
 int seal_self(char **argv, struct err *e)
 {
 	_cleanup_close_ int fd = -1;
@@ -81,6 +120,7 @@ int seal_self(char **argv, struct err *e)
 	if (fd < 0) {
 		return err_errno(e, "protect the runtime's binary");
 	}
+	note_place();
 	(void)execveat(fd, "", argv, environ, AT_EMPTY_PATH);
 	return err_errno(e, "execute the protected binary");
 }

@@ -10,3 +10,5 @@ struct err;
 /* Executes this program again from the sealed mount, unless it runs from there already. Returns 0 when
  * it is sealed. Where detached mounts are not to be had, a sealed memory file takes their place. */
 int seal_self(char **argv, struct err *e);
+/* path_program() for a sealed program, which cannot tell from /proc/self/exe where it lies. Owned. */
+char *seal_sibling(const char *name, struct err *e);

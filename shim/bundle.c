@@ -142,9 +142,10 @@ int bundle_open(const char *path, const char *prefix, struct bundle *ret, struct
 	_cleanup_bundle_ struct bundle b = {.dir_fd = -1, .prefix = prefix};
 	int r = open_dir(&b, path, e);
 
-	if (r == 0) {
-		r = json_load(b.dir_fd, "fief.json", NULL, &b.doc, e);
+	if (r < 0) {
+		return r; /* names the bundle itself */
 	}
+	r = json_load(b.dir_fd, "fief.json", NULL, &b.doc, e);
 	if (r == 0) {
 		r = json_read(json_root(b.doc), fief_fields, JSON_UNKNOWN_REFUSED, &b, e);
 	}
@@ -152,7 +153,7 @@ int bundle_open(const char *path, const char *prefix, struct bundle *ret, struct
 		r = check(&b, e);
 	}
 	if (r < 0) {
-		return r == -EPERM ? r : err_wrap(e, r, "bundle '%s'", path);
+		return err_wrap(e, r, "bundle '%s'", path);
 	}
 	*ret = b;
 	b = (struct bundle){.dir_fd = -1};

@@ -39,7 +39,8 @@ static int parse(const struct cli *cli, int argc, char **argv, struct options *o
 	int at = cli_parse(cli, argc, argv, options, &e);
 
 	if (at >= 0 && argc - at != 1 + operands) {
-		at = err_set(&e, -EINVAL, "%d operands are needed", 1 + operands);
+		at = err_set(&e, -EINVAL, "a container%s needed",
+			operands ? " and a signal are" : " is");
 	}
 	if (at >= 0) {
 		int r = client_uid(argv[at], ret_uid, &e);

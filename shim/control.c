@@ -15,7 +15,8 @@
 #include "shim/place.h"
 #include "shim/session.h"
 
-enum { CONNS_MAX = 64, STOP_MAX = 3600 };
+/* More connections than sessions: whoever sits in sessions cannot keep an operator from a stop. */
+enum { CONNS_MAX = 64, SESSIONS_MAX = 48, STOP_MAX = 3600 };
 
 struct control_conn {
 	struct loop_io io;
@@ -37,7 +38,7 @@ static void free_conn(struct control_conn *conn)
 			break;
 		}
 	}
-	control->conns_n--;
+	control->conns_n -= conn->gone ? 0 : 1;
 	loop_unwatch(control->loop, &conn->io);
 	close_fd(&conn->io.fd);
 	free(conn);
@@ -52,7 +53,19 @@ static void drop_conn(struct control_conn *conn)
 	loop_unwatch(conn->control->loop, &conn->io);
 	close_fd(&conn->io.fd);
 	conn->gone = true;
+	/* what ignores the hang-up is one more process of the container, which limits those */
+	conn->control->conns_n--;
 	session_hang_up(&conn->session);
+}
+
+static unsigned count_sessions(const struct control *control)
+{
+	unsigned n = 0;
+
+	for (const struct control_conn *conn = control->conns; conn; conn = conn->next) {
+		n += conn->in_session && !conn->gone;
+	}
+	return n;
 }
 
 /* A peer that does not read its answers is dropped: false, conn may be gone. */
@@ -237,8 +250,17 @@ static int op_exec(
 	if (conn->in_session) {
 		return err_set(e, -EBUSY, "this connection has a session already");
 	}
+	if (count_sessions(conn->control) >= SESSIONS_MAX) {
+		return err_set(e, -EBUSY, "%d sessions are open, which is the most", SESSIONS_MAX);
+	}
 	if (!rq->args[0] || !*rq->args[0]) {
 		return err_set(e, -EINVAL, ".args: a command is missing");
+	}
+	for (size_t i = 0; rq->env && rq->env[i]; i++) {
+		if (strcspn(rq->env[i], "=") == 0 || !strchr(rq->env[i], '=')) {
+			return err_set(
+				e, -EINVAL, ".env[%zu]: '%.200s' is not NAME=VALUE", i, rq->env[i]);
+		}
 	}
 	if (packet->fds_n != (rq->tty ? 0 : 3)) {
 		return err_set(e, -EINVAL, "%zu descriptors came with the request instead of %d",

@@ -2,10 +2,12 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/mount.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/cleanup.h"
@@ -127,6 +129,37 @@ static int open_signals(struct keeper *k, struct err *e)
 	return k->signals.fd < 0 ? k->signals.fd : loop_watch(k->loop, &k->signals, EPOLLIN, e);
 }
 
+/* A shim that was killed left the runtime with a container, which may have ended since: that one is
+ * cleared away. One that runs is refused by the runtime here, and again by its `create`. */
+static void clear_ended(const struct keeper *k)
+{
+	char *const argv[] = {(char *)(uintptr_t)k->options->runtime, (char[]){"--root"},
+		(char *)(uintptr_t)k->options->runtime_root, (char[]){"delete"},
+		(char *)(uintptr_t)k->id, NULL};
+	_cleanup_free_ char *state = NULL;
+	pid_t pid;
+
+	if (asprintf(&state, "%s/%s", k->options->runtime_root, k->id) < 0) {
+		state = NULL;
+	}
+	if (!state || access(state, F_OK) < 0) {
+		return;
+	}
+	pid = fork();
+	if (pid == 0) {
+		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+		for (int i = 0; i < 3; i++) {
+			(void)dup2(null, i);
+		}
+		(void)execv(argv[0], argv);
+		_exit(127);
+	}
+	if (pid > 0) {
+		(void)waitpid(pid, NULL, 0);
+	}
+}
+
 static int set_up(struct keeper *k, struct err *e)
 {
 	const struct keeper_options *o = k->options;
@@ -136,9 +169,11 @@ static int set_up(struct keeper *k, struct err *e)
 		r = bundle_open(o->bundle, o->prefix, &k->bundle, e);
 	}
 	if (r == 0) {
+		(void)snprintf(k->id, sizeof(k->id), "%u", k->bundle.uid);
 		r = place_open(&k->place, o->prefix, k->bundle.uid, e);
 	}
 	if (r == 0) {
+		clear_ended(k); /* no other shim can be at it: place_open() has taken the lock */
 		r = loop_new(&k->loop, e);
 	}
 	if (r == 0) {
@@ -195,7 +230,6 @@ int keeper_run(const struct keeper_options *options, struct err *e)
 	int r = set_up(&k, e);
 
 	if (r == 0) {
-		(void)snprintf(k.id, sizeof(k.id), "%u", k.bundle.uid);
 		k.runtime = (struct runtime){.path = options->runtime,
 			.root = options->runtime_root,
 			.scratch = k.place.state,

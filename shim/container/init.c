@@ -8,7 +8,8 @@
  *
  * Invariants:
  * - The Emperor, which runs a vassal as the owner of its file, can become U and nobody else.
- * - /usr/local is the customer's home, so neither init nor the Emperor has it in PATH.
+ * - /usr/local is the customer's home, so neither init nor the Emperor has it in PATH, and
+ *   the Emperor's program may not lie there.
  * - Signals are blocked and taken with sigwaitinfo(2): for PID 1 the kernel drops unblocked signals
  *   that have no handler, and a loop without handlers has no races.
  * - Everything from descriptor 3 on is closed on exec: neither the Emperor nor a customer's process
@@ -19,12 +20,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/openat2.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -108,6 +111,16 @@ static void reset_child(void)
 	(void)setsid();
 }
 
+/* Through other mounts the path could lead to a file of the customer's, /usr/local above all. The image
+ * is one mount and read-only: what stays in it now stays in it. */
+static int check_of_image(const char *path)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS};
+
+	return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how)) < 0 ? -1 : 0;
+}
+
 [[gnu::noreturn]] static void exec_emperor(const struct init *in)
 {
 	char home[PATH_TEXT + 8], vassals[PATH_TEXT + 16], user[32], logname[32];
@@ -126,7 +139,7 @@ static void reset_child(void)
 	for (size_t i = 0; i < sizeof(args) / sizeof(args[0]); i++) {
 		argv[i] = args[i] ? strdup(args[i]) : NULL; /* execve wants them writable */
 	}
-	if (chdir("/") == 0 && ids_filter_install(in->uid) == 0) {
+	if (chdir("/") == 0 && check_of_image(in->uwsgi) == 0 && ids_filter_install(in->uid) == 0) {
 		(void)execve(in->uwsgi, argv, env);
 	}
 	say("cannot run", in->uwsgi, strerror(errno));

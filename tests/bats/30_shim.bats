@@ -360,15 +360,28 @@ pids_hits()
 	run -0 python3 "$BATS_TEST_DIRNAME/../lib/shim_ask.py" "$socket" '{"op":"fly"}' '{"op":"state","x":1}' \
 		'{' '[]' '{"op":"signal","signal":"x"}' '{"op":"signal","signal":99}' \
 		'{"op":"exec","args":[]}' '{"op":"exec","args":["true"]}' '{"op":"exec","args":["true"],"cwd":"x"}' \
-		'{"op":"stop","timeout":99999999}' '{"op":"state"}'
-	[[ ${#lines[@]} -eq 11 ]]
-	for i in $(seq 0 9); do
+		'{"op":"stop","timeout":99999999}' '{"op":"exec","args":["true"],"env":["A=1","B"]}' '{"op":"state"}'
+	[[ ${#lines[@]} -eq 12 ]]
+	for i in $(seq 0 10); do
 		jq -e '.error and .code' <<<"${lines[i]}" || fail "${lines[i]}"
 	done
-	jq -e '.ok and .state == "running" and .uid == '$uid <<<"${lines[10]}"
+	[[ $(jq -r .error <<<"${lines[10]}") == ".env[1]: 'B' is not NAME=VALUE" ]]
+	jq -e '.ok and .state == "running" and .uid == '$uid <<<"${lines[11]}"
 	[[ $(stat -c '%a %u' "$socket") == "600 0" ]]
 	run as_customer $uid python3 "$BATS_TEST_DIRNAME/../lib/shim_ask.py" "$socket" '{"op":"state"}'
 	[[ $status -ne 0 ]]
+}
+
+@test "sessions are limited before connections are, so that an operator always gets through" {
+	local socket=$prefix/run/fief/shim/$uid.sock
+	rm -f "$prefix/containers/$uid/vassals/site.ini" # makes room below the limit of processes
+	run -0 python3 "$BATS_TEST_DIRNAME/../lib/shim_sessions.py" "$socket" 50 /bin/sh -c \
+		'trap "" HUP; exec sleep 1000'
+	[[ ${lines[0]} == "48 48 sessions are open"* && ${lines[1]} == running ]] || fail "$output"
+	# those whose clients have gone ignore it, and count no longer
+	run -0 inside $uid pkill sleep
+	put_site
+	site_is_up
 }
 
 @test "one container has one shim" {
@@ -411,8 +424,11 @@ pids_hits()
 	run -1 fief-bundle --prefix "$prefix" remove $uid
 	[[ $output == *"may run"* && -d $prefix/var/lib/fief/bundles/$uid ]]
 	run -1 start_container $uid
-	"${FIEF_RUNTIME:-$FIEF_BUILD/fief}" --root "$prefix/run/fief/runtime" delete --force $uid
+	[[ $output == *"already exists"* && -d /proc/$init ]]
+	# what has ended is in nobody's way
+	kill -9 "$init"
 	wait_for 10 refute_process_of "$init"
+	stop_container $uid
 	start_container $uid
 	site_is_up
 }

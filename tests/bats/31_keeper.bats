@@ -234,6 +234,20 @@ logged()
 	refute_leftovers "$prefix" "/fief/$uid"
 }
 
+@test "an image whose uWSGI is a link into the customer's home runs nothing of it" {
+	tiny_tree "$BATS_TEST_TMPDIR/tree"
+	mkdir -p "$BATS_TEST_TMPDIR/tree/usr/"{bin,local}
+	cp /bin/busybox "$BATS_TEST_TMPDIR/tree/usr/local/uwsgi"
+	ln -s ../local/uwsgi "$BATS_TEST_TMPDIR/tree/usr/bin/uwsgi-core"
+	fief-image --prefix "$prefix" import led "$BATS_TEST_TMPDIR/tree"
+	new_container $uid led
+	rc_local <<<'sleep 1000'
+	printf '#!/bin/sh\necho it ran\nid -u\n' | put_file $uid uwsgi 755
+	run -127 run_container
+	run logged
+	[[ $output == *"cannot run '/usr/bin/uwsgi-core'"* && $output != *"it ran"* ]] || fail "$output"
+}
+
 @test "two containers see neither each other's processes nor files" {
 	new_container $other tiny >/dev/null
 	rc_local <<<'sleep 4242 & while :; do sleep 1; done'

@@ -131,6 +131,8 @@ fingerprint()
 	jq -e '[.syscalls[] | select(.names == ["clone"])] ==
 		[{names: ["clone"], action: "SCMP_ACT_ALLOW", args:
 		[{index: 0, value: 2114060288, valueTwo: 0, op: "SCMP_CMP_MASKED_EQ"}]}]' <<<"$policy"
+	jq -e '[.syscalls[] | select(.names == ["socket"]) | .args[0] | select(.op == "SCMP_CMP_EQ").value] ==
+		[1, 2, 10, 16] and .architectures == ["SCMP_ARCH_X86_64"]' <<<"$policy"
 	# what PID 1, the Emperor and a site need
 	for call in setuid setgid setgroups kill socketpair execve personality ptrace epoll_wait; do
 		jq -e --arg call "$call" '[.syscalls[].names[] | select(. == $call)] != []' <<<"$policy"
@@ -142,6 +144,7 @@ fingerprint()
 		"$(store_of "$prefix")/tiny/manifest.json"
 	"${bundle[@]}" apply "$record"
 	jq -e '.linux.personality == {domain: "LINUX32"}
+		and .linux.seccomp.architectures == ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"]
 		and .process.args[-2:] == ["--uwsgi", "/usr/bin/uwsgi-core"]' "$(at)/config.json"
 }
 

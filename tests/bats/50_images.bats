@@ -145,6 +145,14 @@ refuses()
 	[[ $status -eq 1 && $output == *"more than 100 entries"* ]]
 	run "${image[@]}" import bad "$BATS_TEST_TMPDIR/big.tar" --max-mib 2
 	[[ $status -eq 1 && $output == *"more than 2097152 bytes"* ]]
+	# a hole costs nothing in the archive, but whoever reads the image reads it
+	tiny_tree "$BATS_TEST_TMPDIR/holes"
+	truncate -s 1T "$BATS_TEST_TMPDIR/holes/big"
+	tar --sparse -C "$BATS_TEST_TMPDIR/holes" -cf "$BATS_TEST_TMPDIR/holes.tar" .
+	run timeout -s KILL 20 "${image[@]}" import bad "$BATS_TEST_TMPDIR/holes.tar"
+	[[ $status -eq 1 && $output == *"'./big': more than"*"bytes in all"* ]]
+	run timeout -s KILL 20 "${image[@]}" import bad "$BATS_TEST_TMPDIR/holes"
+	[[ $status -eq 1 && $output == *"'./big': more than"*"bytes in all"* ]]
 	store_is_empty
 }
 

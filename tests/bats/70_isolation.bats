@@ -111,6 +111,26 @@ t = socket.socket(); print(t.connect_ex(("127.0.0.1", 8000)))'
 	[[ $(inside "$one" sh -c 'sudo -n id 2>&1; su -c id 2>&1') != *uid=0* ]]
 }
 
+@test "sockets are of unix, IP and netlink, and nobody calls as another architecture" {
+	run inside "$one" python3 -c '
+import errno, socket
+def refused(family):
+    try:
+        socket.socket(family, socket.SOCK_RAW, 0).close()
+    except OSError as e:
+        return e.errno == errno.ENOSYS
+    return False
+print([f for f in range(64) if not refused(f)])'
+	[[ $output == "[1, 2, 10, 16]" ]] || fail "$output"
+	# getpid of i386: mov eax, 20; int 0x80; ret
+	run inside "$one" python3 -c '
+import ctypes, mmap
+code = mmap.mmap(-1, 4096, prot=7)
+code.write(b"\xb8\x14\x00\x00\x00\xcd\x80\xc3")
+print(ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(code)))())'
+	[[ $status -eq $((128 + 31)) ]] || fail "$status $output" # SIGSYS
+}
+
 @test "more memory than the limit ends that process, is reported, and harms nobody else" {
 	local before after
 	before=$(shim_state "$two" .pid)

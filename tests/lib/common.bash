@@ -133,7 +133,8 @@ leftover_mounts()
 
 leftover_cgroups()
 {
-	find /sys/fs/cgroup -type d -path "*$1*" -printf 'cgroup %p\n' 2>/dev/null
+	# others come and go meanwhile, which find takes for a failure
+	find /sys/fs/cgroup -type d -path "*$1*" -printf 'cgroup %p\n' 2>/dev/null || true
 }
 
 leftover_processes()

@@ -31,7 +31,7 @@ cached_image()
 			# mirrors of the security suite are at times in the midst of an update
 			fief-image --prefix "$FIEF_TEST_IMAGES" build "${name%-i386}" --arch "$arch" --quiet \
 				--no-security
-	) 9>"$FIEF_TEST_IMAGES/.lock"
+	) 9>"$FIEF_TEST_IMAGES/.lock" 4<&0 5<&0 6<&0 7<&0 8<&0 # a build must not mind what it inherits
 }
 
 # test_image NAME PREFIX: image NAME (debian-12, debian-12-i386) is in the store of PREFIX.

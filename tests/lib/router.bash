@@ -18,7 +18,7 @@ router_setup()
 	chmod 0777 "$prefix/packets"
 	for uid in 31001 31002; do
 		mkdir -p "$prefix/containers/$uid/run"
-		private_key "$prefix/containers/$uid/key"
+		private_key "$uid" "$prefix/containers/$uid/key"
 		chown -R "$uid:$uid" "$prefix/containers/$uid"
 		chmod 0711 "$prefix/containers/$uid"
 	done
@@ -40,9 +40,12 @@ router_setup()
 	APP
 }
 
+# private_key UID FILE: the customer's; made once for all tests of the file.
 private_key()
 {
-	openssl genrsa -out "$1" 2048 2>/dev/null
+	local made=$BATS_FILE_TMPDIR/key.$1
+	[[ -e $made ]] || openssl genrsa -out "$made" 2048 2>/dev/null
+	cp "$made" "$2"
 }
 
 # public_key NAME UID: the customer's key is that of NAME.

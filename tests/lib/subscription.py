@@ -2,8 +2,10 @@
 """Subscription datagrams for tests.
 
   make KEY ADDRESS [sign=DIGEST:PEM] [unix=SECONDS] [leave] [NAME=VALUE ...]   packet to stdout
-  send TARGET [flip]           the packet on stdin to TARGET (a path or udp:HOST:PORT); flip changes
-                               subscribe and unsubscribe into each other
+  send TARGET [WORD]           the packet on stdin to TARGET (a path or udp:HOST:PORT)
+       flip                    subscribe and unsubscribe changed into each other
+       times=N                 N times
+       nodes=N                 N times, unsigned, the address each time with another end
   tap LISTEN TARGET DIR        takes packets at LISTEN, keeps each in DIR/<number>, passes them on
 """
 import os
@@ -47,11 +49,21 @@ def emit(target, data):
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(data, target)
 
 
+def readdress(data, n):
+    at = data.index(b"address") + 7
+    old = data[at + 2:at + 2 + struct.unpack("<H", data[at:at + 2])[0]]
+    block = data[4:].replace(struct.pack("<H", len(old)) + old,
+                             struct.pack("<H", len(old) + 4) + old + b"%04d" % n)
+    return struct.pack("<BHB", data[0], len(block), data[3]) + block
+
+
 def send(target, *words):
     data = bytearray(sys.stdin.buffer.read())
     if "flip" in words:
         data[3] ^= 1
-    emit(target, bytes(data))
+    kind, _, count = (words or ("times=1",))[0].partition("=")
+    for n in range(int(count or 1)):
+        emit(target, readdress(bytes(data), n) if kind == "nodes" else bytes(data))
 
 
 def tap(listen, target, directory):

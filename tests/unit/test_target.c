@@ -53,6 +53,11 @@ static void only_uids_of_containers_and_host_root_announce(void **state)
 	assert_int_equal(may((uid_t)-1, "/containers/4294967295/x", &t), -EPERM);
 	assert_int_equal(may(0, "/run/any.sock", &t), 0);
 	assert_int_equal(t.kind, TARGET_HOST);
+	assert_int_equal(may(0, "/containers/31001/run/x", &t), 0); /* links may be in it */
+	assert_int_equal(t.kind, TARGET_HOME);
+	assert_int_equal(t.uid, 31001);
+	assert_int_equal(may(0, "/containers/1000/run/x", &t), 0);
+	assert_int_equal(t.kind, TARGET_HOST);
 	assert_int_equal(may(0, "10.1.2.3:80", &t), 0);
 	assert_int_equal(t.kind, TARGET_INET);
 }

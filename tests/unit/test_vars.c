@@ -53,6 +53,9 @@ static void without_a_query_the_uri_comes_first(void **state)
 	assert_contains(buf_str(&b),
 		"REQUEST_METHOD=GET\nREQUEST_URI=/x\nPATH_INFO=/x\nQUERY_STRING=\n"
 		"SERVER_PROTOCOL=HTTP/1.0\n");
+	buf_clear(&b);
+	lines_of("GET http://a.example/x HTTP/1.0\r\n\r\n", &b);
+	assert_contains(buf_str(&b), "SERVER_NAME=a.example\nHTTP_HOST=a.example\n");
 }
 
 static void repeated_fields_are_merged(void **state)
