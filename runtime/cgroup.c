@@ -328,6 +328,22 @@ int cgroup_clone_fd(const struct cgroup *cg)
 	return -1;
 }
 
+int cgroup_open_procs(struct cgroup *cg, struct err *e)
+{
+	for (size_t i = 0; i < cg->n; i++) {
+		struct cgroup_hierarchy *h = &cg->h[i];
+
+		if (h->v2 && h->tasks < 0) {
+			h->tasks = openat(h->dir, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+			if (h->tasks < 0) {
+				return err_errno(
+					e, "open 'cgroup.procs' of cgroup '/%s'", cg->path);
+			}
+		}
+	}
+	return 0;
+}
+
 int cgroup_join(const struct cgroup *cg, struct err *e)
 {
 	for (size_t i = 0; i < cg->n; i++) {

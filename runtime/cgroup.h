@@ -25,7 +25,7 @@ struct cgroup_hierarchy {
 	bool v2;
 	int root;  /* owned; directory of the mount */
 	int dir;   /* owned; the container's directory, -1 before cgroup_create() */
-	int tasks; /* owned; v1: "tasks" of it, open for writing, -1 else */
+	int tasks; /* owned; what cgroup_join() writes to: v1's "tasks", or -1 */
 };
 
 struct cgroup {
@@ -64,6 +64,10 @@ int cgroup_remove(struct cgroup *cg, struct err *e);
 
 /* For clone3(CLONE_INTO_CGROUP): the v2 directory, or -1 when processes join by cgroup_join(). */
 int cgroup_clone_fd(const struct cgroup *cg);
+/* Lets cgroup_join() join v2 too, for a clone that cannot: where cgroup namespaces are boundaries of
+ * delegation (nsdelegate, as systemd mounts it) the kernel refuses the clone of a process that is in a
+ * namespace outside of which the cgroup lies. For writes the namespace of this open() counts. */
+int cgroup_open_procs(struct cgroup *cg, struct err *e);
 /* Called by the single-threaded child for itself: writes "0" to each v1 `tasks` file, for which the
  * kernel does not take the lock that costs an RCU grace period (as writing a pid would). */
 int cgroup_join(const struct cgroup *cg, struct err *e);

@@ -292,7 +292,13 @@ static int clone_init(struct creation *c, struct err *e)
 	l->sync = fds[1];
 	l->spec = c->spec;
 	l->state = &c->state;
-	r = namespaces_visit(&l->namespaces, e);
+	if (l->use_cgroup && namespaces_visits(&l->namespaces, CLONE_NEWCGROUP)) {
+		request.cgroup_fd = -1;
+		r = cgroup_open_procs(&l->cgroup, e);
+	}
+	if (r == 0) {
+		r = namespaces_visit(&l->namespaces, e);
+	}
 	if (r == 0) {
 		r = clone_child(&request, &c->child, e);
 	}

@@ -104,9 +104,13 @@ static int make_links(int dev, struct err *e)
 		{"stdout", "/proc/self/fd/1"},
 		{"stderr", "/proc/self/fd/2"},
 		{"ptmx", "pts/ptmx"},
+		{"core", "/proc/kcore"},
 	};
+	size_t n = ARRAY_LEN(links);
 
-	for (size_t i = 0; i < ARRAY_LEN(links); i++) {
+	/* the last, as runc has it: where the kernel has this file; most bundles mask it */
+	n -= access("/proc/kcore", F_OK) != 0;
+	for (size_t i = 0; i < n; i++) {
 		if (symlinkat(links[i].to, dev, links[i].name) < 0 && errno != EEXIST) {
 			return err_errno(e, "make link '/dev/%s'", links[i].name);
 		}

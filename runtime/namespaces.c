@@ -111,6 +111,16 @@ void namespaces_done(struct namespaces *ns)
 	close_fd(&ns->mount_fd);
 }
 
+bool namespaces_visits(const struct namespaces *ns, int flag)
+{
+	for (size_t i = 0; i < ns->join_n; i++) {
+		if (ns->join[i].flag == flag) {
+			return true;
+		}
+	}
+	return false;
+}
+
 int namespaces_visit(const struct namespaces *ns, struct err *e)
 {
 	for (size_t i = 0; i < ns->join_n; i++) {

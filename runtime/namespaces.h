@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -38,6 +39,8 @@ struct namespaces {
 /* Opens those given by path and checks that each is of the kind it is listed as. */
 int namespaces_open(const struct spec *spec, struct namespaces *ret, struct err *e);
 void namespaces_done(struct namespaces *ns);
+/* Whether namespaces_visit() joins one of the kind (CLONE_NEW*). */
+bool namespaces_visits(const struct namespaces *ns, int flag);
 /* Parent, before the clone: joins what the child is to inherit. */
 int namespaces_visit(const struct namespaces *ns, struct err *e);
 /* Parent, after the clone: back to its own, in which hooks run. */

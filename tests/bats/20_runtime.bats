@@ -202,7 +202,7 @@ socket"
 
 @test "delete --force ends a frozen container" {
 	start_it 'sleep 100 & wait'
-	echo FROZEN >"$(cgroup_dir freezer)/freezer.state"
+	freeze_cgroup "$(cgroup_dir freezer)"
 	wait_for 5 container_is paused
 	run fief exec "$id" true
 	expect_part 255 "cannot exec in a paused container (use --ignore-paused to override)"
@@ -518,7 +518,7 @@ refused()
 	refused '.linux.namespaces[1].path = "/proc/self/ns/uts"' "is not a"
 	refused '.linux.namespaces[1].path = "/no/such"' "/no/such"
 	refused '.linux.devices = [{path: "/data/", type: "c", major: 1, minor: 3}]' '/data/'
-	refused '.linux.resources.unified = {"memory.high": "1"}' unified
+	refused '.linux.resources.unified = {"memory.nothing": "1"}' unified
 	refused '.linux.resources.cpu.cpus = "900"' cpuset.cpus
 	refute_leftovers "$BATS_TEST_TMPDIR" "$cgroup/"
 }

@@ -44,7 +44,7 @@ count_over()
 	counting
 	fief pause "$id"
 	container_is paused
-	[[ $(cat "$(cgroup_dir freezer)/freezer.state") == FROZEN ]]
+	cgroup_is_frozen "$(cgroup_dir freezer)"
 	before=$(count)
 	fief resume "$id"
 	container_is running

@@ -98,10 +98,36 @@ container_is()
 	[[ $(fief state "${2:-$id}" | jq -r .status) == "$1" ]]
 }
 
-# The directory of this test's containers in the hierarchy of a v1 controller.
+# One hierarchy with all controllers is at /sys/fs/cgroup (cgroup v2), not one for each.
+unified()
+{
+	[[ -e /sys/fs/cgroup/cgroup.controllers ]]
+}
+
+# The directory of this test's container in the hierarchy of a v1 controller, or the only one of v2.
 cgroup_dir()
 {
-	echo "/sys/fs/cgroup/$1$cgroup/$id"
+	if unified; then
+		echo "/sys/fs/cgroup$cgroup/$id"
+	else
+		echo "/sys/fs/cgroup/$1$cgroup/$id"
+	fi
+}
+
+# freeze_cgroup DIR: of `cgroup_dir freezer`.
+freeze_cgroup()
+{
+	if unified; then
+		echo 1 >"$1/cgroup.freeze"
+	else
+		echo FROZEN >"$1/freezer.state"
+	fi
+}
+
+# cgroup_is_frozen DIR: of `cgroup_dir freezer`.
+cgroup_is_frozen()
+{
+	grep -qx -e FROZEN -e 'frozen 1' "$1/freezer.state" "$1/cgroup.events" 2>/dev/null
 }
 
 runtime_teardown()
