@@ -150,17 +150,16 @@ counted()
 }
 
 @test "the container is cloned into its cgroup, and exec joins it" {
-	configure 'exec sleep 600'
-	strace -f -e trace=clone3,write -o "$BATS_TEST_TMPDIR/trace" \
-		"$FIEF_BUILD/fief" --root "$state" run --detach --bundle "$bundle" "$id" </dev/null >/dev/null 2>&1 3>&-
-	grep -q 'clone3.*CLONE_INTO_CGROUP' "$BATS_TEST_TMPDIR/trace" || fail "$(grep clone3 "$BATS_TEST_TMPDIR/trace")"
-	pid=$(fief state "$id" | jq .pid)
+	configure true
+	strace -e trace=clone3 -o "$BATS_TEST_TMPDIR/trace" \
+		"$FIEF_BUILD/fief" --root "$state" run --bundle "$bundle" "$id"
+	grep -q 'clone3.*CLONE_INTO_CGROUP' "$BATS_TEST_TMPDIR/trace" || fail "$(cat "$BATS_TEST_TMPDIR/trace")"
+	hold
 	[[ $(cat "/proc/$pid/cgroup") == "0::$cgroup/$id" ]]
 	run fief exec "$id" cat /proc/self/cgroup
 	expect 0 "0::/"
 	start_bg joined "$FIEF_BUILD/fief" --root "$state" exec "$id" sleep 300
-	dir=$(cgroup_dir "")
-	wait_for 10 eval '[[ $(wc -l <"$dir/cgroup.procs") -eq 2 ]]'
+	wait_for 20 eval '[[ $(wc -l <"$dir/cgroup.procs") -eq 2 ]]'
 }
 
 @test "delete --force kills all that is there by cgroup.kill, however it forks" {
