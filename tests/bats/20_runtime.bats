@@ -253,8 +253,8 @@ socket"
 	start_it 'exec sleep 100'
 	run fief exec --cap CAP_SYS_ADMIN "$id" sh -c 'grep -E "^Cap" /proc/self/status'
 	expect 0 $'CapInh:\t0000000000000000\nCapPrm:\t0000000020200420\nCapEff:\t0000000020200420\nCapBnd:\t0000000020200420\nCapAmb:\t0000000000000000'
-	run fief exec --cap CAP_SYS_RESOURCE "$id" echo done
-	[[ $status -eq 0 && ${lines[-1]} == done ]] || fail "$output"
+	run fief exec --cap CAP_SYS_RESOURCE "$id" echo ended
+	[[ $status -eq 0 && ${lines[-1]} == ended ]] || fail "$output"
 	run fief exec --cap CAP_NONSENSE "$id" true
 	expect_part 255 "CAP_NONSENSE"
 }

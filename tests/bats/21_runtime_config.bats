@@ -166,7 +166,7 @@ $(readlink "/proc/$held/ns/pid")
 }
 
 @test "new file systems take their own options and those of mounts" {
-	run_it 'grep -E " /(tmp|work|root|proc|dev/pts) " /proc/self/mountinfo | cut -d" " -f5- | sed "s/ - [a-z]* [a-z]* / /; s/,inode.*//"
+	run_it 'grep -E " /(tmp|data|root|proc|dev/pts) " /proc/self/mountinfo | cut -d" " -f5- | sed "s/ - [a-z]* [a-z]* / /; s/,inode.*//"
 		stat -c "%a %u" /tmp /data; mount | grep -c mqueue' \
 		".mounts += [$(mount_of /tmp tmpfs tmp '["mode=1777", "size=1m", "nr_inodes=100", "noatime", "nodev"]'),
 			$(mount_of /data tmpfs tmpfs '["uid=5", "gid=6", "mode=750", "noexec", "ro", "nosymfollow"]'),
