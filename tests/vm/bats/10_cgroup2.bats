@@ -219,7 +219,7 @@ counted()
 	echo 1 >"$dir/cgroup.freeze"
 	wait_for 5 container_is paused
 	run timeout 10 "$FIEF_BUILD/fief" --root "$state" exec "$id" true
-	[[ $status -ne 0 && $output == *frozen* ]] || fail "$output"
+	[[ $status -ne 0 && $output == *"in a paused container"* ]] || fail "$output"
 	run timeout 10 "$FIEF_BUILD/fief" --root "$state" delete --force "$id"
 	expect 0 ""
 	[[ ! -d $dir ]]
