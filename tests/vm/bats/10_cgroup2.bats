@@ -228,8 +228,8 @@ counted()
 
 @test "a relative path is beside the caller, in its slice" {
 	configure 'exec sleep 600' '.linux.cgroupsPath = "beside"'
-	run systemd-run --quiet --scope --unit "fief-test-$$" "$FIEF_BUILD/fief" --root "$state" run --detach \
-		--bundle "$bundle" "$id" </dev/null 3>&-
+	systemd-run --quiet --scope --unit "fief-test-$$" "$FIEF_BUILD/fief" --root "$state" run --detach \
+		--bundle "$bundle" "$id" </dev/null >"$BATS_TEST_TMPDIR/out" 2>&1 3>&-
 	pid=$(fief state "$id" | jq .pid)
 	[[ $(cat "/proc/$pid/cgroup") == "0::/system.slice/beside" ]] || fail "$(cat "/proc/$pid/cgroup")"
 	fief delete --force "$id"
