@@ -68,12 +68,14 @@ static int run(const struct globals *g, int argc, char **argv, const struct cli 
 	return work(&o, argv[at], fn, &uid, &e) < 0 ? log_failure(&e) : 0;
 }
 
-int cmd_apply(const struct globals *g, int argc, char **argv)
+int cmd_apply(const void *globals, int argc, char **argv)
 {
+	const struct globals *g = globals;
 	return run(g, argc, argv, &apply_cli, bundle_apply);
 }
 
-int cmd_check(const struct globals *g, int argc, char **argv)
+int cmd_check(const void *globals, int argc, char **argv)
 {
+	const struct globals *g = globals;
 	return run(g, argc, argv, &check_cli, bundle_check);
 }

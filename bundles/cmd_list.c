@@ -110,8 +110,9 @@ static int list_all(const struct options *o, struct dirent **list, int n)
 	return buf_failed(&b) ? 1 : status;
 }
 
-int cmd_list(const struct globals *g, int argc, char **argv)
+int cmd_list(const void *globals, int argc, char **argv)
 {
+	const struct globals *g = globals;
 	struct options o = {.prefix = g->prefix};
 	_cleanup_free_ char *store = NULL;
 	struct dirent **list = NULL;
@@ -162,8 +163,9 @@ static int show(const struct options *o, const char *text, struct err *e)
 	return buf_failed(&b) ? err_set(e, -ENOMEM, "out of memory") : 0;
 }
 
-int cmd_show(const struct globals *g, int argc, char **argv)
+int cmd_show(const void *globals, int argc, char **argv)
 {
+	const struct globals *g = globals;
 	struct options o = {.prefix = g->prefix};
 	struct err e = {};
 	int at = cli_parse(&show_cli, argc, argv, &o, &e);

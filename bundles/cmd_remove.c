@@ -20,8 +20,9 @@ static const struct cli cli = {
 	.options = options,
 };
 
-int cmd_remove(const struct globals *g, int argc, char **argv)
+int cmd_remove(const void *globals, int argc, char **argv)
 {
+	const struct globals *g = globals;
 	struct globals o = *g;
 	struct bundle_env env = {};
 	struct err e = {};

@@ -10,8 +10,8 @@ struct globals {
 	const char *etc;    /* NULL: /etc */
 };
 
-int cmd_apply(const struct globals *g, int argc, char **argv);
-int cmd_check(const struct globals *g, int argc, char **argv);
-int cmd_show(const struct globals *g, int argc, char **argv);
-int cmd_list(const struct globals *g, int argc, char **argv);
-int cmd_remove(const struct globals *g, int argc, char **argv);
+int cmd_apply(const void *globals, int argc, char **argv);
+int cmd_check(const void *globals, int argc, char **argv);
+int cmd_show(const void *globals, int argc, char **argv);
+int cmd_list(const void *globals, int argc, char **argv);
+int cmd_remove(const void *globals, int argc, char **argv);

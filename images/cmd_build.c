@@ -198,8 +198,9 @@ static int build(struct build *b, struct err *e)
 	return r < 0 ? r : seal_image(&b->staging, b->rootfd, &b->m, e);
 }
 
-int cmd_build(const struct globals *g, int argc, char **argv)
+int cmd_build(const void *globals, int argc, char **argv)
 {
+	const struct globals *g = globals;
 	__attribute__((cleanup(build_done))) struct build b = {
 		.o = {.prefix = g->prefix}, .staging = STAGING_INIT, .rootfd = -1, .signalfd = -1};
 	struct timespec from, to;

@@ -94,8 +94,9 @@ static int import(const struct options *o, const char *name, const char *from, s
 	return r < 0 ? err_wrap(e, r, "'%s'", from) : 0;
 }
 
-int cmd_import(const struct globals *g, int argc, char **argv)
+int cmd_import(const void *globals, int argc, char **argv)
 {
+	const struct globals *g = globals;
 	struct options o = {
 		.prefix = g->prefix, .max_entries = ENTRIES_DEFAULT, .max_mib = MIB_DEFAULT};
 	struct extract x = {};

@@ -89,8 +89,9 @@ static int list_all(const struct options *o, struct dirent **list, int n)
 	return buf_failed(&b) ? 1 : status;
 }
 
-int cmd_list(const struct globals *g, int argc, char **argv)
+int cmd_list(const void *globals, int argc, char **argv)
 {
+	const struct globals *g = globals;
 	struct options o = {.prefix = g->prefix};
 	_cleanup_free_ char *store = NULL;
 	struct dirent **list = NULL;

@@ -95,8 +95,9 @@ static int rm(const struct options *o, const char *name, struct err *e)
 	return r < 0 ? r : staging_remove(fd, name, e);
 }
 
-int cmd_rm(const struct globals *g, int argc, char **argv)
+int cmd_rm(const void *globals, int argc, char **argv)
 {
+	const struct globals *g = globals;
 	struct options o = {.prefix = g->prefix};
 	struct err e = {};
 	int at = cli_parse(&cli, argc, argv, &o, &e);

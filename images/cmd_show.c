@@ -44,8 +44,9 @@ static int show(const struct options *o, const char *name, struct err *e)
 	return 0;
 }
 
-int cmd_show(const struct globals *g, int argc, char **argv)
+int cmd_show(const void *globals, int argc, char **argv)
 {
+	const struct globals *g = globals;
 	struct options o = {.prefix = g->prefix};
 	struct err e = {};
 	int at = cli_parse(&cli, argc, argv, &o, &e);

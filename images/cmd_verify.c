@@ -57,8 +57,9 @@ static int verify(const struct options *o, const char *name, struct err *e)
 	return 0;
 }
 
-int cmd_verify(const struct globals *g, int argc, char **argv)
+int cmd_verify(const void *globals, int argc, char **argv)
 {
+	const struct globals *g = globals;
 	struct options o = {.prefix = g->prefix};
 	struct err e = {};
 	int at = cli_parse(&cli, argc, argv, &o, &e);

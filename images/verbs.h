@@ -9,9 +9,9 @@ struct globals {
 	const char *prefix; /* NULL: the machine itself */
 };
 
-int cmd_build(const struct globals *g, int argc, char **argv);
-int cmd_import(const struct globals *g, int argc, char **argv);
-int cmd_list(const struct globals *g, int argc, char **argv);
-int cmd_show(const struct globals *g, int argc, char **argv);
-int cmd_verify(const struct globals *g, int argc, char **argv);
-int cmd_rm(const struct globals *g, int argc, char **argv);
+int cmd_build(const void *globals, int argc, char **argv);
+int cmd_import(const void *globals, int argc, char **argv);
+int cmd_list(const void *globals, int argc, char **argv);
+int cmd_show(const void *globals, int argc, char **argv);
+int cmd_verify(const void *globals, int argc, char **argv);
+int cmd_rm(const void *globals, int argc, char **argv);

@@ -163,9 +163,23 @@ int cli_parse(const struct cli *cli, int argc, char **argv, void *into, struct e
 	return optind;
 }
 
+static void print_verbs(const struct cli_verb *verbs)
+{
+	printf("\nverbs:\n");
+	for (; verbs->name; verbs++) {
+		char line[64];
+
+		(void)snprintf(line, sizeof(line), "%s %s", verbs->name, verbs->operands);
+		printf("  %-26s %s\n", line, verbs->help);
+	}
+}
+
 void cli_print_help(const struct cli *cli)
 {
 	printf("usage: %s\n\n%s\n", cli->usage, cli->about);
+	if (cli->verbs) {
+		print_verbs(cli->verbs);
+	}
 	if (cli->options->name) {
 		printf("\noptions:\n");
 	}
@@ -191,4 +205,30 @@ int cli_failure(const struct cli *cli, int r, const struct err *e)
 	(void)snprintf(shown.msg, sizeof(shown.msg), "%.300s (usage: %.150s)", e->msg, cli->usage);
 	(void)log_failure(&shown);
 	return 2;
+}
+
+int cli_main(const struct cli *cli, void *globals, int argc, char **argv)
+{
+	struct err e = {};
+	int at;
+
+	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+		printf("%.*s %s\n", (int)strcspn(cli->usage, " "), cli->usage, FIEF_VERSION);
+		return 0;
+	}
+	at = cli_parse(cli, argc, argv, globals, &e);
+	if (at < 0) {
+		return cli_failure(cli, at, &e);
+	}
+	if (at == argc) {
+		(void)err_set(&e, -EINVAL, "a verb is missing");
+		return cli_failure(cli, -EINVAL, &e);
+	}
+	for (const struct cli_verb *v = cli->verbs; v->name; v++) {
+		if (strcmp(argv[at], v->name) == 0) {
+			return v->run(globals, argc - at, argv + at);
+		}
+	}
+	(void)err_set(&e, -EINVAL, "unknown verb '%.60s'", argv[at]);
+	return cli_failure(cli, -EINVAL, &e);
 }

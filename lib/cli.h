@@ -33,11 +33,21 @@ struct cli_option {
 	const char *help;
 };
 
+/* A verb of a program. `globals` is what the program's own options filled; the result is the exit
+ * status. argv[0] is the verb. */
+struct cli_verb {
+	const char *name;
+	int (*run)(const void *globals, int argc, char **argv);
+	const char *operands; /* for the help: "NAME DIR|TARBALL", or "" */
+	const char *help;
+};
+
 struct cli {
 	const char *usage; /* e.g. "fief-image build NAME [options]" */
 	const char *about; /* one or more lines */
 	const struct cli_option *options;
-	bool stop_at_operand; /* options end at the first operand (exec, run COMMAND) */
+	bool stop_at_operand;	      /* options end at the first operand (exec, run COMMAND) */
+	const struct cli_verb *verbs; /* of a program of verbs, ended by a zeroed entry; or NULL */
 };
 
 /* Returns the index of the first operand in argv (which is permuted), or -EINVAL with the message,
@@ -47,6 +57,10 @@ int cli_parse(const struct cli *cli, int argc, char **argv, void *into, struct e
  * status, 0 for help and 2 for a usage error. */
 int cli_failure(const struct cli *cli, int r, const struct err *e);
 void cli_print_help(const struct cli *cli);
+
+/* All of main() of a program of verbs: the program's options go into `globals`; help, --version and
+ * usage errors are dealt with; the verb runs. Returns the exit status. */
+int cli_main(const struct cli *cli, void *globals, int argc, char **argv);
 void cli_list_done(struct cli_list *list);
 /* A decimal number without sign or blanks, at most max. */
 int cli_number(const char *text, unsigned long max, unsigned long *ret, struct err *e);

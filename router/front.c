@@ -113,20 +113,18 @@ static void set_timer(struct conn *c, uint64_t usec)
 	}
 }
 
-/* Takes the connection off the list of its state; the state changes next. */
+/* The state changes next. */
 static void unlist(struct conn *c)
 {
-	if (c->state == CONN_IDLE) {
-		TAILQ_REMOVE(&c->worker->idle, c, wait_link);
-	} else if (c->state == CONN_HEAD) {
-		TAILQ_REMOVE(&c->worker->heads, c, wait_link);
+	if (c->state == CONN_IDLE || c->state == CONN_HEAD) {
+		TAILQ_REMOVE(&c->worker->waiting, c, wait_link);
 	}
 }
 
-static void set_head(struct conn *c)
+static void set_waiting(struct conn *c, enum conn_state state)
 {
-	c->state = CONN_HEAD;
-	TAILQ_INSERT_TAIL(&c->worker->heads, c, wait_link);
+	c->state = state;
+	TAILQ_INSERT_TAIL(&c->worker->waiting, c, wait_link);
 }
 
 void front_close(struct conn *c)
@@ -149,11 +147,8 @@ void front_close(struct conn *c)
 
 bool front_close_oldest(struct worker *w)
 {
-	struct conn *oldest = TAILQ_FIRST(&w->idle);
+	struct conn *oldest = TAILQ_FIRST(&w->waiting);
 
-	if (!oldest) {
-		oldest = TAILQ_FIRST(&w->heads);
-	}
 	if (oldest) {
 		front_close(oldest);
 	}
@@ -162,10 +157,13 @@ bool front_close_oldest(struct worker *w)
 
 void front_close_idle(struct worker *w)
 {
-	struct conn *c;
+	struct conn *next;
 
-	while ((c = TAILQ_FIRST(&w->idle))) {
-		front_close(c);
+	for (struct conn *c = TAILQ_FIRST(&w->waiting); c; c = next) {
+		next = TAILQ_NEXT(c, wait_link);
+		if (c->state == CONN_IDLE) {
+			front_close(c);
+		}
 	}
 }
 
@@ -240,8 +238,7 @@ static void become_idle(struct conn *c, uint64_t timeout)
 {
 	exchange_put(c->worker, c->x);
 	c->x = NULL;
-	c->state = CONN_IDLE;
-	TAILQ_INSERT_TAIL(&c->worker->idle, c, wait_link);
+	set_waiting(c, CONN_IDLE);
 	if (loop_watch(c->worker->loop, &c->io, EPOLLIN, NULL) < 0) {
 		front_close(c);
 		return;
@@ -269,9 +266,11 @@ void front_exchange_done(struct conn *c)
 		become_idle(c, w->config->keepalive * USEC_PER_SEC);
 		return;
 	}
-	/* a pipelined request is there: from the loop, not from within this one */
-	set_head(c);
+	/* a pipelined request is there: from the loop, not from within this one; an end of input that
+	 * follows must not be seen before */
+	set_waiting(c, CONN_HEAD);
 	x->client_noisy = true;
+	loop_unwatch(w->loop, &c->io); /* also what of this batch is still to come */
 	set_timer(c, 0);
 }
 
@@ -347,7 +346,7 @@ static void leave_idle(struct conn *c, struct exchange *x)
 	unlist(c);
 	x->conn = c;
 	c->x = x;
-	set_head(c);
+	set_waiting(c, CONN_HEAD);
 	set_timer(c, c->worker->config->headers_timeout * USEC_PER_SEC);
 }
 
@@ -469,7 +468,7 @@ static void adopt(struct worker_listener *l, int fd, const struct addr *from)
 	c->peer.port = addr_port(from);
 	c->peer.server_port = l->port;
 	TAILQ_INSERT_TAIL(&w->conns, c, link);
-	TAILQ_INSERT_TAIL(&w->idle, c, wait_link);
+	set_waiting(c, CONN_IDLE);
 	w->n_conns++;
 	if (loop_watch(w->loop, &c->io, EPOLLIN, NULL) < 0) {
 		front_close(c);

@@ -21,8 +21,8 @@ void front_refuse(struct conn *c, int status);
 /* Ends the connection at once; frees c. */
 void front_close(struct conn *c);
 
-/* Makes a descriptor free: the longest idle connection goes, or else the one that has been sending
- * its head for longest. Returns false when there is neither. */
+/* Makes a descriptor free: the connection that has been without a whole request for longest goes.
+ * Returns false when there is none. */
 bool front_close_oldest(struct worker *w);
 
 /* Tells idle connections that the worker drains. */

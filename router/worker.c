@@ -168,8 +168,7 @@ int worker_run(const struct config *config, const struct worker_sockets *sockets
 	int r;
 
 	TAILQ_INIT(&w.conns);
-	TAILQ_INIT(&w.idle);
-	TAILQ_INIT(&w.heads);
+	TAILQ_INIT(&w.waiting);
 	STAILQ_INIT(&w.exchanges);
 	w.grace.on_expire = on_grace_over;
 	w.pause.on_expire = on_pause_over;

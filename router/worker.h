@@ -28,8 +28,8 @@ struct worker {
 	struct loop *loop;	     /* owned */
 	int containers;		     /* borrowed descriptor of the directory of homes; -1: none */
 	struct table table;
-	struct conn_list conns;	      /* of struct conn.link: all */
-	struct conn_list idle, heads; /* of struct conn.wait_link: in IDLE, in HEAD, oldest first */
+	struct conn_list conns;	  /* of struct conn.link: all */
+	struct conn_list waiting; /* of struct conn.wait_link: in IDLE or HEAD, longest first */
 	struct exchange_list exchanges; /* of struct exchange.link: unused ones */
 	size_t n_conns, n_exchanges;
 	bool draining;

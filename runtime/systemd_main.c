@@ -14,7 +14,9 @@
 #include <unistd.h>
 
 #include "lib/cleanup.h"
+#include "lib/cli.h"
 #include "lib/err.h"
+#include "lib/log.h"
 #include "runtime/sync.h"
 
 enum { DEADLINE_USEC = 30'000'000 };
@@ -54,18 +56,18 @@ static int put_property(sd_bus_message *m, const char *text)
 
 static int fill(sd_bus_message *m, char **argv)
 {
-	int r = sd_bus_message_append(m, "ss", argv[1], "replace");
+	int r = sd_bus_message_append(m, "ss", argv[0], "replace");
 
 	if (r >= 0) {
 		r = sd_bus_message_open_container(m, 'a', "(sv)");
 	}
 	if (r >= 0) {
 		r = sd_bus_message_append(m, "(sv)(sv)(sv)(sv)(sv)(sv)", "Description", "s",
-			"container of fief", "Slice", "s", argv[2], "Delegate", "b", 1,
+			"container of fief", "Slice", "s", argv[1], "Delegate", "b", 1,
 			"DefaultDependencies", "b", 0, "CollectMode", "s", "inactive-or-failed",
 			"PIDs", "au", 1, (uint32_t)getpid());
 	}
-	for (char **p = argv + 3; *p && r >= 0; p++) {
+	for (char **p = argv + 2; *p && r >= 0; p++) {
 		r = put_property(m, *p);
 	}
 	if (r >= 0) {
@@ -151,15 +153,31 @@ static int start(char **argv, struct err *e)
 	return r;
 }
 
+static const struct cli_option options[] = {{}};
+
+static const struct cli cli = {
+	.usage = "fief-systemd UNIT SLICE [PROPERTY=NUMBER...]",
+	.about = "Run by fief with --systemd-cgroup: makes a scope and stays in it until fief lets "
+		 "go.",
+	.options = options,
+	.stop_at_operand = true,
+};
+
 int main(int argc, char **argv)
 {
 	struct err e = {};
 	char byte;
+	int at;
 
-	if (argc < 3) {
-		return 2;
+	log_set_name("fief-systemd");
+	at = cli_parse(&cli, argc, argv, NULL, &e);
+	if (at >= 0 && argc - at < 2) {
+		at = err_set(&e, -EINVAL, "unit and slice are missing");
 	}
-	if (start(argv, &e) < 0) {
+	if (at < 0) {
+		return cli_failure(&cli, at, &e);
+	}
+	if (start(argv + at, &e) < 0) {
 		sync_send_failure(STDIN_FILENO, &e);
 		return 1;
 	}

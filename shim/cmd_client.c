@@ -125,7 +125,7 @@ static int ask_state(const struct options *options, uint32_t uid, struct buf *to
 	return r;
 }
 
-int verb_state(int argc, char **argv)
+int verb_state([[maybe_unused]] const void *globals, int argc, char **argv)
 {
 	static const struct cli_option table[] = {PREFIX_OPTION,
 		{"json", 0, CLI_FLAG, offsetof(struct options, json), NULL, "print JSON"}, {}};
@@ -179,7 +179,7 @@ static int signal_number(const char *name, struct err *e)
 	return err_set(e, -EINVAL, "'%s' is not a signal", name);
 }
 
-int verb_signal(int argc, char **argv)
+int verb_signal([[maybe_unused]] const void *globals, int argc, char **argv)
 {
 	static const struct cli cli = {
 		.usage = "fief-shim signal UID SIGNAL [--prefix DIR]",
@@ -222,7 +222,7 @@ static void wait_for_end(int sock)
 	} while (r > 0);
 }
 
-int verb_stop(int argc, char **argv)
+int verb_stop([[maybe_unused]] const void *globals, int argc, char **argv)
 {
 	static const struct cli_option table[] = {PREFIX_OPTION,
 		{"timeout", 't', CLI_U32, offsetof(struct options, timeout), "SECONDS",
@@ -267,7 +267,7 @@ int verb_stop(int argc, char **argv)
 	return 0;
 }
 
-int verb_logs(int argc, char **argv)
+int verb_logs([[maybe_unused]] const void *globals, int argc, char **argv)
 {
 	static const struct cli cli = {
 		.usage = "fief-shim logs UID [--prefix DIR]",

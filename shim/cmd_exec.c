@@ -300,7 +300,7 @@ static int parse(int argc, char **argv, struct options *options, uint32_t *ret_u
 	return at + more;
 }
 
-int verb_exec(int argc, char **argv)
+int verb_exec([[maybe_unused]] const void *globals, int argc, char **argv)
 {
 	struct options options = {};
 	struct err e = {};

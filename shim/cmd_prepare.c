@@ -32,7 +32,7 @@ static int on_bundle(const struct cli *cli, int argc, char **argv, struct bundle
 	return bundle_open(argv[at], options.prefix, ret, &e) < 0 ? log_failure(&e) : -1;
 }
 
-int verb_prepare(int argc, char **argv)
+int verb_prepare([[maybe_unused]] const void *globals, int argc, char **argv)
 {
 	static const struct cli cli = {
 		.usage = "fief-shim prepare BUNDLE [--prefix DIR]",
@@ -51,7 +51,7 @@ int verb_prepare(int argc, char **argv)
 	return prepare_bundle(&b, -1, &e) < 0 ? log_failure(&e) : 0;
 }
 
-int verb_release(int argc, char **argv)
+int verb_release([[maybe_unused]] const void *globals, int argc, char **argv)
 {
 	static const struct cli cli = {
 		.usage = "fief-shim release BUNDLE [--prefix DIR]",

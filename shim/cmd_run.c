@@ -145,7 +145,7 @@ static int detach(struct keeper_options *options, const struct bundle *b, struct
 	return r;
 }
 
-int verb_run(int argc, char **argv)
+int verb_run([[maybe_unused]] const void *globals, int argc, char **argv)
 {
 	_cleanup_free_ char *runtime = NULL, *root = NULL;
 	_cleanup_bundle_ struct bundle b = {.dir_fd = -1};

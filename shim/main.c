@@ -6,57 +6,36 @@
  * CAP_CHOWN, CAP_NET_ADMIN, and hands what it has to the runtime that it starts. It trusts root, the
  * bundle and the runtime; nothing that comes out of the container, and nothing beneath a home.
  */
-#include <stdio.h>
-#include <string.h>
+#include <stddef.h>
 
-#include "lib/cleanup.h"
+#include "lib/cli.h"
 #include "lib/log.h"
 #include "shim/verbs.h"
 
-static const struct verb {
-	const char *name;
-	int (*main)(int argc, char **argv);
-	const char *help;
-} verbs[] = {
-	{"prepare", verb_prepare, "mount what a bundle needs, for any runtime"},
-	{"release", verb_release, "undo prepare"},
-	{"run", verb_run, "run a bundle's container and keep it"},
-	{"state", verb_state, "show what a container does"},
-	{"exec", verb_exec, "run a command in a container as its customer"},
-	{"signal", verb_signal, "signal PID 1 of a container"},
-	{"stop", verb_stop, "stop a container in order"},
-	{"logs", verb_logs, "print what a container wrote"},
+static const struct cli_option options[] = {{}};
+
+static const struct cli_verb verbs[] = {
+	{"prepare", verb_prepare, "BUNDLE", "mount what a bundle needs, for any runtime"},
+	{"release", verb_release, "BUNDLE", "undo prepare"},
+	{"run", verb_run, "BUNDLE", "run a bundle's container and keep it"},
+	{"state", verb_state, "UID", "show what a container does"},
+	{"exec", verb_exec, "UID COMMAND...", "run a command in a container as its customer"},
+	{"signal", verb_signal, "UID SIGNAL", "signal PID 1 of a container"},
+	{"stop", verb_stop, "UID", "stop a container in order"},
+	{"logs", verb_logs, "UID", "print what a container wrote"},
+	{},
 };
 
-static void print_help(FILE *to)
-{
-	fprintf(to, "usage: fief-shim VERB ...\n\nKeeps one container.\n\nverbs:\n");
-	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
-		fprintf(to, "  %-10s %s\n", verbs[i].name, verbs[i].help);
-	}
-	fprintf(to, "\n'fief-shim VERB --help' tells more.\n");
-}
+static const struct cli cli = {
+	.usage = "fief-shim VERB ...",
+	.about = "Keeps one container. Every verb has --help.",
+	.options = options,
+	.stop_at_operand = true,
+	.verbs = verbs,
+};
 
 int main(int argc, char **argv)
 {
 	log_set_name("fief-shim");
-	if (argc < 2) {
-		print_help(stderr);
-		return 2;
-	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-		print_help(stdout);
-		return 0;
-	}
-	if (strcmp(argv[1], "--version") == 0) {
-		printf("fief-shim %s\n", FIEF_VERSION);
-		return 0;
-	}
-	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
-		if (strcmp(argv[1], verbs[i].name) == 0) {
-			return verbs[i].main(argc - 1, argv + 1);
-		}
-	}
-	fprintf(stderr, "fief-shim: unknown verb '%s'\n", argv[1]);
-	return 2;
+	return cli_main(&cli, NULL, argc, argv);
 }

@@ -3,11 +3,11 @@
  */
 #pragma once
 
-int verb_prepare(int argc, char **argv);
-int verb_release(int argc, char **argv);
-int verb_run(int argc, char **argv);
-int verb_state(int argc, char **argv);
-int verb_exec(int argc, char **argv);
-int verb_signal(int argc, char **argv);
-int verb_stop(int argc, char **argv);
-int verb_logs(int argc, char **argv);
+int verb_prepare(const void *globals, int argc, char **argv);
+int verb_release(const void *globals, int argc, char **argv);
+int verb_run(const void *globals, int argc, char **argv);
+int verb_state(const void *globals, int argc, char **argv);
+int verb_exec(const void *globals, int argc, char **argv);
+int verb_signal(const void *globals, int argc, char **argv);
+int verb_stop(const void *globals, int argc, char **argv);
+int verb_logs(const void *globals, int argc, char **argv);
