@@ -191,7 +191,7 @@ static int apply_unified(int dir, const struct json *unified, struct err *e)
 		}
 		r = cgroup_write(dir, v->key, value, e);
 		if (r < 0) {
-			return r;
+			return err_wrap(e, r, ".linux.resources.unified");
 		}
 	}
 	return 0;

@@ -253,8 +253,8 @@ socket"
 	start_it 'exec sleep 100'
 	run fief exec --cap CAP_SYS_ADMIN "$id" sh -c 'grep -E "^Cap" /proc/self/status'
 	expect 0 $'CapInh:\t0000000000000000\nCapPrm:\t0000000020200420\nCapEff:\t0000000020200420\nCapBnd:\t0000000020200420\nCapAmb:\t0000000000000000'
-	run fief exec --cap CAP_SYS_RESOURCE "$id" echo fine
-	[[ $status -eq 0 && ${lines[-1]} == fine ]] || fail "$output"
+	run fief exec --cap CAP_SYS_RESOURCE "$id" echo ended
+	[[ $status -eq 0 && ${lines[-1]} == ended ]] || fail "$output"
 	run fief exec --cap CAP_NONSENSE "$id" true
 	expect_part 255 "CAP_NONSENSE"
 }
@@ -465,7 +465,7 @@ refused()
 	refused '.root.path = 5' .root.path
 	refused '.process.args = []' args
 	refused '.process.args = "sh"' .process.args
-	refused '.process.cwd = "data"' .process.cwd
+	refused '.process.cwd = "work"' .process.cwd
 	refused '.process.user.uid = -1' .process.user.uid
 	refused '.process.user.uid = 4294967295' .process.user.uid
 	refused '.process.user.additionalGids = [1, 99999999999]' '.process.user.additionalGids[1]'

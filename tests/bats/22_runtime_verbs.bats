@@ -87,14 +87,25 @@ count_over()
 	expect_part 1 "neither table nor json"
 }
 
+memory_limit()
+{
+	cat "$(cgroup_dir memory)/memory.limit_in_bytes" 2>/dev/null || cat "$(cgroup_dir memory)/memory.max"
+}
+
 @test "update changes limits of a running container, by options" {
 	counting '.linux.resources.memory.limit = 67108864'
 	fief update --memory 134217728 --memory-swap 134217728 --pids-limit 33 --cpu-share 512 \
 		--cpu-quota 50000 --cpu-period 100000 "$id"
-	[[ $(cat "$(cgroup_dir memory)/memory.limit_in_bytes") == 134217728 ]]
+	[[ $(memory_limit) == 134217728 ]]
 	[[ $(cat "$(cgroup_dir pids)/pids.max") == 33 ]]
-	[[ $(cat "$(cgroup_dir cpu)/cpu.shares") == 512 ]]
-	[[ $(cat "$(cgroup_dir cpu)/cpu.cfs_quota_us") == 50000 ]]
+	if unified; then
+		[[ $(cat "$(cgroup_dir "")/cpu.weight") -lt 100 ]]
+		[[ $(cat "$(cgroup_dir "")/cpu.max") == "50000 100000" ]]
+		[[ $(cat "$(cgroup_dir "")/memory.swap.max") == 0 ]]
+	else
+		[[ $(cat "$(cgroup_dir cpu)/cpu.shares") == 512 ]]
+		[[ $(cat "$(cgroup_dir cpu)/cpu.cfs_quota_us") == 50000 ]]
+	fi
 	fief update --pids-limit -1 "$id"
 	[[ $(cat "$(cgroup_dir pids)/pids.max") == max ]]
 }
@@ -103,11 +114,11 @@ count_over()
 	counting
 	echo '{"memory": {"limit": 83886080}, "pids": {"limit": 44}}' >"$BATS_TEST_TMPDIR/r"
 	fief update --resources "$BATS_TEST_TMPDIR/r" "$id"
-	[[ $(cat "$(cgroup_dir memory)/memory.limit_in_bytes") == 83886080 ]]
+	[[ $(memory_limit) == 83886080 ]]
 	echo '{"pids": {"limit": 45}}' | fief update --resources - "$id"
 	[[ $(cat "$(cgroup_dir pids)/pids.max") == 45 ]]
 	# what is not named stays
-	[[ $(cat "$(cgroup_dir memory)/memory.limit_in_bytes") == 83886080 ]]
+	[[ $(memory_limit) == 83886080 ]]
 }
 
 @test "update refuses what is no number, and names it" {

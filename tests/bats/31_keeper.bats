@@ -143,8 +143,7 @@ logged()
 		while [ $i -lt 20000 ]; do i=$((i + 1)); echo "line $i of a log that is long enough"; done
 		printf 'no end'
 	END
-	run run_container
-	[[ $status -eq 0 ]]
+	run_container >/dev/null # not by run: bats takes minutes for so many lines where it is emulated
 	local dir
 	dir=$(state_dir $uid)/log
 	[[ -e $dir/container.log.1 && -e $dir/container.log.2 ]]

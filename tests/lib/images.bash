@@ -24,6 +24,7 @@ cached_image()
 	# those of earlier code; nothing uses them any more
 	find "$(dirname "$FIEF_TEST_IMAGES")" -mindepth 1 -maxdepth 1 -not -path "$FIEF_TEST_IMAGES" \
 		-path '*/fief-test-images/*' -mtime +1 -exec rm -rf {} + || true
+	# opened for appending: its time stays, and so does tests/vm's copy of what has not changed
 	(
 		flock 9
 		fief-image --prefix "$FIEF_TEST_IMAGES" show "$name" >/dev/null 2>&1 ||
@@ -31,7 +32,7 @@ cached_image()
 			# mirrors of the security suite are at times in the midst of an update
 			fief-image --prefix "$FIEF_TEST_IMAGES" build "${name%-i386}" --arch "$arch" --quiet \
 				--no-security
-	) 9>"$FIEF_TEST_IMAGES/.lock" 4<&0 5<&0 6<&0 7<&0 8<&0 # a build must not mind what it inherits
+	) 9>>"$FIEF_TEST_IMAGES/.lock" 4<&0 5<&0 6<&0 7<&0 8<&0 # a build must not mind what it inherits
 }
 
 # test_image NAME PREFIX: image NAME (debian-12, debian-12-i386) is in the store of PREFIX.

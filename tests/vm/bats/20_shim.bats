@@ -25,7 +25,8 @@ teardown_file()
 {
 	prefix=$BATS_FILE_TMPDIR/prefix
 	stop_container $uid --timeout 5 || true
-	refute_leftovers "$prefix" "/fief/$uid"
+	refute_leftovers "$prefix" "/fief/$uid" || return
+	rmdir "${cgroup%/*}"
 }
 
 # counted FILE KEY MEMBER: the shim's number is the kernel's, and not 0.

@@ -16,6 +16,8 @@ setup_file()
 	mount --bind "$(store_of "$FIEF_TEST_IMAGES")" /var/lib/fief/images
 	chmod 0711 /var/lib/fief/images
 	systemctl is-system-running --wait
+	# of the files that ran before
+	[[ ! -d /sys/fs/cgroup/fief ]] || rmdir /sys/fs/cgroup/fief
 	inventory >"$BATS_FILE_TMPDIR/before"
 }
 
