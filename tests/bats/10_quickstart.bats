@@ -41,7 +41,12 @@ fingerprint()
 }
 
 @test "quickstart says what it needs, in one line" {
-	run setpriv --reuid=65534 --regid=65534 --clear-groups "$root/quickstart"
+	# where anybody may read it: a clone below /root is for root alone
+	mkdir -p "$BATS_TEST_TMPDIR/tests/lib"
+	cp "$root/quickstart" "$BATS_TEST_TMPDIR"
+	cp "$root/tests/lib/packages.sh" "$BATS_TEST_TMPDIR/tests/lib"
+	pass_to "$BATS_TEST_TMPDIR/tests/lib"
+	run setpriv --reuid=65534 --regid=65534 --clear-groups "$BATS_TEST_TMPDIR/quickstart"
 	[[ $status -eq 1 ]]
 	assert_one_line
 	[[ $output == *root*sudo* ]]

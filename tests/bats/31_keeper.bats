@@ -48,6 +48,7 @@ rc_local()
 	put_file $uid etc/rc.local 644
 }
 
+# shellcheck disable=SC2120 # options come by way of run
 run_container()
 {
 	fief-shim run "$prefix/var/lib/fief/bundles/$uid" --prefix "$prefix" "$@" 3>&-
