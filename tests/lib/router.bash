@@ -3,7 +3,7 @@
 #
 # A router, vassals and nodes below $prefix, the test's directory. Customers are uids 31001 and 31002.
 
-router_lib=$(dirname "${BASH_SOURCE[0]}")
+router_source=$(dirname "${BASH_SOURCE[0]}")
 
 # router_setup: directories, a key pair per customer, the key files of a.example and b.example.
 router_setup()
@@ -14,7 +14,11 @@ router_setup()
 		chmod 0711 "$dir" # customers must pass
 		dir=$(dirname "$dir")
 	done
-	mkdir -p "$prefix"/{keys,run,packets}
+	mkdir -p "$prefix"/{keys,run,packets,lib}
+	# customers run these; the tree may lie where they cannot read, as below /root
+	router_lib=$prefix/lib
+	cp "$router_source"/*.py "$router_lib"
+	chmod -R a+rX "$router_lib"
 	chmod 0777 "$prefix/packets"
 	for uid in 31001 31002; do
 		mkdir -p "$prefix/containers/$uid/run"
