@@ -369,8 +369,8 @@ pids_hits()
 	jq -e '.ok and .state == "running" and .uid == '$uid <<<"${lines[11]}"
 	[[ $(stat -c '%a %u' "$socket") == "600 0" ]]
 	# by standard input: the tree may lie where a customer cannot read
-	run as_customer $uid python3 - "$socket" '{"op":"state"}' <"$BATS_TEST_DIRNAME/../lib/shim_ask.py"
-	[[ $status -ne 0 && $output == *PermissionError* ]]
+	run as_customer $uid /usr/bin/python3 - "$socket" '{"op":"state"}' <"$BATS_TEST_DIRNAME/../lib/shim_ask.py"
+	[[ $status -ne 0 && $output == *PermissionError* ]] || fail "$output"
 }
 
 @test "sessions are limited before connections are, so that an operator always gets through" {
