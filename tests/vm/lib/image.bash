@@ -32,11 +32,12 @@ apt_sources()
 			return
 		fi
 	done
-	echo "deb http://deb.debian.org/debian $suite main"
+	return 1
 }
 
 make_root()
 {
+	apt_sources >/dev/null || die "apt of this machine has no source of '$suite': add one"
 	local root=$1 log=$2
 	# the kernel is only unpacked: its scripts would make an initrd of their own for half a minute
 	# shellcheck disable=SC2016 # $1 is the hook's
