@@ -42,14 +42,15 @@ static struct slice take_part(const char **rest)
 	return part;
 }
 
-/* "a-b.slice" lies in "a.slice"; "-.slice" is the root (systemd.slice(5)). */
-static void put_slice_path(const char *slice, char *path, size_t size)
+/* "a-b.slice" lies in "a.slice"; "-.slice" is the root (systemd.slice(5)). False when it
+ * does not fit: each dash repeats what stands before it. */
+static bool put_slice_path(const char *slice, char *path, size_t size)
 {
 	size_t stem = strlen(slice) - strlen(".slice"), used = 0;
 
 	path[0] = '\0';
 	if (strcmp(slice, "-.slice") == 0) {
-		return;
+		return true;
 	}
 	for (size_t i = 1; i <= stem && used < size; i++) {
 		if (slice[i] == '-' || i == stem) {
@@ -58,6 +59,7 @@ static void put_slice_path(const char *slice, char *path, size_t size)
 			used += n > 0 ? (size_t)n : 0;
 		}
 	}
+	return used < size;
 }
 
 static bool good_slice(const char *slice)
@@ -94,9 +96,9 @@ int systemd_unit_of(
 	}
 	n = snprintf(unit.name, sizeof(unit.name), "%.*s-%.*s.scope", (int)prefix.n, prefix.p,
 		(int)name.n, name.p);
-	put_slice_path(unit.slice, place, sizeof(place));
-	if ((size_t)n >= sizeof(unit.name) || snprintf(unit.path, sizeof(unit.path), "%s/%s", place,
-						      unit.name) >= (int)sizeof(unit.path)) {
+	if ((size_t)n >= sizeof(unit.name) || !put_slice_path(unit.slice, place, sizeof(place)) ||
+		snprintf(unit.path, sizeof(unit.path), "%s/%s", place, unit.name) >=
+			(int)sizeof(unit.path)) {
 		return err_member(e, -ENAMETOOLONG, ".linux.cgroupsPath", "too long");
 	}
 	*ret = unit;

@@ -52,6 +52,19 @@ static void what_is_no_unit_is_refused(void **state)
 	}
 }
 
+static void a_slice_whose_path_is_too_long_is_refused(void **state)
+{
+	struct systemd_unit u;
+	char asked[300] = "a";
+
+	(void)state;
+	for (int i = 0; i < 40; i++) {
+		strcat(asked, "-bb");
+	}
+	strcat(asked, ".slice:p:n");
+	assert_int_equal(systemd_unit_of(asked, "x", &u, NULL), -ENAMETOOLONG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -59,6 +72,7 @@ int main(void)
 		cmocka_unit_test(empty_parts_have_defaults),
 		cmocka_unit_test(slices_nest_at_dashes),
 		cmocka_unit_test(what_is_no_unit_is_refused),
+		cmocka_unit_test(a_slice_whose_path_is_too_long_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
